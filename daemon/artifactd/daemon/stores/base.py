@@ -1,0 +1,125 @@
+"""What every store can do, and how it says that it could not.
+
+A store keeps immutable objects under keys that the daemon chooses. Each of its methods is a trio coroutine;
+cancelling one ends the transfer and leaves either the whole object or nothing under its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+__all__ = ["Kind", "ObjectInfo", "Source", "Store", "StoreError", "UnfinishedUpload", "UploadJournal"]
+
+
+class Kind(StrEnum):
+    """What a failure means for a retry. The policy reads this and never a message text."""
+
+    TRANSIENT = "transient"
+    """Network, timeout before anything was sent, 5xx: the same call may succeed."""
+    THROTTLED = "throttled"
+    """The server asks for less."""
+    DENIED = "denied"
+    """Credentials are missing, expired or not enough."""
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    """Something else lies under the key already."""
+    CORRUPT = "corrupt"
+    """The bytes are not what their digest or checksum says (source changed, or damaged on the way)."""
+    UNKNOWN_OUTCOME = "unknown_outcome"
+    """It may have taken effect: look before acting; never delete."""
+    PERMANENT = "permanent"
+    """The same call can never succeed."""
+
+
+class StoreError(Exception):
+    """A store operation that failed: which one, on which key, and of what kind."""
+
+    def __init__(self, kind: Kind, operation: str, key: str, reason: str) -> None:
+        super().__init__(f"{operation} {key}: {reason} [{kind}]")
+        self.kind = kind
+        self.operation = operation
+        self.key = key
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """An object as the store lists it; `size` in bytes."""
+
+    key: str
+    size: int
+
+
+class Source(Protocol):
+    """Bytes to upload, readable at any offset, from any thread, repeatedly."""
+
+    @property
+    def size(self) -> int: ...
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """Fill `buffer` from `offset` on and return the bytes read: fewer only at the end of the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedUpload:
+    """A multipart upload that an earlier process began. `upload_id` is None where it died while creating it."""
+
+    key: str
+    upload_id: str | None
+
+
+class UploadJournal(Protocol):
+    """The durable memory of multipart uploads. Each method returns once its record survives a kill."""
+
+    async def creating(self, key: str) -> None:
+        """About to create a multipart upload under `key`."""
+
+    async def created(self, key: str, upload_id: str) -> None:
+        """The upload exists; no part of it was sent yet."""
+
+    async def ended(self, key: str) -> None:
+        """The upload was completed or aborted."""
+
+    async def unfinished(self) -> list[UnfinishedUpload]:
+        """Uploads begun and never ended."""
+
+
+class Store(Protocol):
+    """Objects under keys. All methods raise `StoreError` and nothing else."""
+
+    url: str
+    """Where it is, fit for logs: without credentials."""
+
+    async def put(self, key: str, source: Source, *, digest: str) -> None:
+        """Store the whole of `source` under `key`, in one request or as a multipart upload.
+
+        The bytes are hashed again as they are sent; if they are not `digest`, nothing becomes visible under
+        `key` and the error's kind is `CORRUPT`. An equal object that lies there already is success.
+        """
+
+    async def put_batch(self, items: Sequence[tuple[str, bytes | memoryview]]) -> list[StoreError | None]:
+        """Store many small objects, whose bytes were just hashed; one outcome each, in order."""
+
+    async def get(self, key: str, fd: int, *, offset: int = 0, length: int | None = None) -> int:
+        """Write the object, or `length` bytes from `offset`, to `fd` at its position; return the bytes written.
+
+        The caller owns `fd` and checks the digest.
+        """
+
+    async def head(self, key: str) -> ObjectInfo | None:
+        """The object's size, or None when there is none."""
+
+    async def delete(self, key: str) -> None:
+        """Remove the object; one that is not there is success."""
+
+    def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
+        """Every object whose key starts with `prefix`, in the order of keys."""
+
+    async def recover(self) -> int:
+        """Abort what earlier processes left unfinished, as the upload journal tells; return how many."""
+
+    async def aclose(self) -> None:
+        """Release connections and threads. No call may be under way."""

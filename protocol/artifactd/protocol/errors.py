@@ -1,0 +1,156 @@
+"""The one tree of errors that users see and that crosses the wire.
+
+Every error says what failed, on which file or address (`subject`), why, and what to do (`remedy`).
+Across the wire an error travels as its `code`; `from_code` builds the same class on the other side.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "ArtifactFailed",
+    "ArtifactFinalizedError",
+    "ArtifactNotFound",
+    "ArtifactNotLoggedError",
+    "ArtifactdError",
+    "Conflict",
+    "CorruptDownload",
+    "DaemonUnavailable",
+    "Denied",
+    "FileChanged",
+    "InvalidRequest",
+    "NotAccepted",
+    "OutOfSpace",
+    "ProtocolMismatch",
+    "WaitTimeout",
+    "from_code",
+]
+
+
+class ArtifactdError(Exception):
+    """Base of every error that artifactd raises.
+
+    `message` says what failed and why, `subject` names the file, address or id it is about,
+    `remedy` says what to do. Unknown codes of a newer daemon arrive as this class.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, subject: str = "", remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.subject = subject
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        text = self.message
+        if self.subject and self.subject not in text:
+            text = f"{self.subject}: {text}"
+        return f"{text} ({self.remedy})" if self.remedy else text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.subject, self.remedy))
+
+
+def _rebuild(cls: type[ArtifactdError], message: str, subject: str, remedy: str) -> ArtifactdError:
+    return cls(message, subject=subject, remedy=remedy)
+
+
+class InvalidRequest(ArtifactdError, ValueError):
+    """A name, path, value or request that the rules refuse."""
+
+    code = "invalid"
+
+
+class Denied(ArtifactdError, PermissionError):
+    """The caller may not do this."""
+
+    code = "denied"
+
+
+class ArtifactNotFound(ArtifactdError, LookupError):
+    """No such collection, alias, version, entry or submission."""
+
+    code = "not_found"
+
+
+class Conflict(ArtifactdError):
+    """Something else was changed or claimed first; nothing was half-applied."""
+
+    code = "conflict"
+
+
+class OutOfSpace(ArtifactdError, OSError):
+    """The spool's filesystem is at its reserve or its quota: the submission was refused, nothing was taken."""
+
+    code = "out_of_space"
+
+
+class ProtocolMismatch(ArtifactdError):
+    """Client and daemon speak different major versions of the protocol."""
+
+    code = "protocol"
+
+
+class NotAccepted(ArtifactdError):
+    """The submission came after its deadline or behind a newer call of its thread: it will never be accepted."""
+
+    code = "not_accepted"
+
+
+class ArtifactFailed(ArtifactdError):
+    """The daemon gave the submission up: `subject` names the file, `message` the reason."""
+
+    code = "failed"
+
+
+class FileChanged(ArtifactFailed):
+    """A file logged with `policy="immutable"` (or a file being copied) was changed."""
+
+    code = "file_changed"
+
+
+class CorruptDownload(ArtifactdError, OSError):
+    """What arrived does not have the digest that its version records."""
+
+    code = "corrupt"
+
+
+class DaemonUnavailable(ArtifactdError, ConnectionError):
+    """No daemon answers on the socket."""
+
+    code = "unavailable"
+
+
+class WaitTimeout(ArtifactdError, TimeoutError):
+    """`wait` ran out of time; the submission goes on in the daemon."""
+
+    code = "wait_timeout"
+
+
+class ArtifactFinalizedError(ArtifactdError, ValueError):
+    """The artifact was logged or finalized and cannot be changed any more."""
+
+    code = "finalized"
+
+
+class ArtifactNotLoggedError(ArtifactdError, RuntimeError):
+    """Something was read that exists only once the artifact is logged."""
+
+    code = "not_logged"
+
+
+def _tree(cls: type[ArtifactdError]) -> dict[str, type[ArtifactdError]]:
+    found = {cls.code: cls}
+    for child in cls.__subclasses__():
+        found.update(_tree(child))
+    return found
+
+
+_BY_CODE = _tree(ArtifactdError)
+
+
+def from_code(code: str, message: str, *, subject: str = "", remedy: str = "") -> ArtifactdError:
+    """Build the error that travelled as `code`."""
+    return _BY_CODE.get(code, ArtifactdError)(message, subject=subject, remedy=remedy)

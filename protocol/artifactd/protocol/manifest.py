@@ -1,0 +1,188 @@
+"""Manifests: the sorted list of an artifact's entries, as drafted by a client and as committed.
+
+Both forms share one container, so that a million entries are never in memory at once:
+
+    magic line | block | block | …        block := u32 length, u32 length of first path, first path, body
+
+`body` is a MessagePack array of at most `BLOCK_ENTRIES` entries, each an array; paths ascend strictly by
+their UTF-8 bytes over the whole file. The first path beside each block lets a reader skip to a path.
+
+The committed form is canonical: blocks are full but for the last and MessagePack integers are minimal, so
+equal entries are equal bytes. The version digest is the BLAKE3 of those bytes, and the manifest is stored
+under it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, BinaryIO, NamedTuple, TypeVar
+
+import msgpack
+
+from artifactd.protocol.errors import InvalidRequest
+from artifactd.protocol.names import check_entry_path
+
+__all__ = [
+    "BLOCK_ENTRIES",
+    "DIGEST_ALGORITHM",
+    "DraftEntry",
+    "Entry",
+    "Identity",
+    "check_order",
+    "digest_hex",
+    "digest_of",
+    "pack_draft",
+    "pack_manifest",
+    "read_blocks",
+    "read_draft",
+    "read_manifest",
+]
+
+DIGEST_ALGORITHM = "blake3"
+BLOCK_ENTRIES = 10_000
+MAX_BLOCK_BYTES = 64 << 20
+
+_MANIFEST_MAGIC = b"artifactd manifest 1\n"
+_DRAFT_MAGIC = b"artifactd draft 1\n"
+_BLOCK = struct.Struct(">II")
+
+
+class Identity(NamedTuple):
+    """What `fstat` says of a file that is read in place; any difference later means it was changed."""
+
+    dev: int
+    ino: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+class DraftEntry(NamedTuple):
+    """One file as the client hands it over, not hashed yet.
+
+    With `identity` None, `source` is the name of a file in the submission's spool directory and the contents
+    are the `size` bytes at `offset` (small files share a file). Else `source` is an absolute path, read in
+    place, and must still be what `identity` says.
+    """
+
+    path: str
+    size: int
+    source: bytes
+    offset: int
+    identity: Identity | None
+
+
+class Entry(NamedTuple):
+    """One stored file of a committed version: `digest` is `algorithm:hex`, `size` in bytes."""
+
+    path: str
+    digest: str
+    size: int
+
+
+AnyEntry = TypeVar("AnyEntry", Entry, DraftEntry)
+
+
+def digest_of(raw: bytes) -> str:
+    """Write a raw BLAKE3 digest with its algorithm."""
+    return f"{DIGEST_ALGORITHM}:{raw.hex()}"
+
+
+def digest_hex(digest: str) -> str:
+    """The hex part of a digest; refuses one that is not ours."""
+    algorithm, _, text = digest.partition(":")
+    if algorithm != DIGEST_ALGORITHM or len(text) != 64 or text.strip("0123456789abcdef"):
+        raise InvalidRequest(f"digest {digest[:100]!r} is not a {DIGEST_ALGORITHM} digest")
+    return text
+
+
+def pack_manifest(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """Encode entries, sorted by path, as the canonical manifest; yields the file piece by piece."""
+    yield _MANIFEST_MAGIC
+    yield from _pack(entries)
+
+
+def pack_draft(entries: Iterable[DraftEntry]) -> Iterator[bytes]:
+    """Encode drafted entries, sorted by path; yields the file piece by piece."""
+    yield _DRAFT_MAGIC
+    yield from _pack(entries)
+
+
+def _pack(entries: Iterable[Entry] | Iterable[DraftEntry]) -> Iterator[bytes]:
+    rest: Iterator[Entry | DraftEntry] = iter(entries)
+    while block := list(islice(rest, BLOCK_ENTRIES)):
+        first = block[0].path.encode()
+        body = msgpack.packb(block)
+        yield _BLOCK.pack(len(body), len(first)) + first + body
+
+
+def read_manifest(file: BinaryIO) -> Iterator[Entry]:
+    """Entries of a committed manifest, checked: paths by the rules and ascending, digests well-formed."""
+
+    def entries() -> Iterator[Entry]:
+        for _, body in read_blocks(file, draft=False):
+            for entry in _unpack(body, Entry._make):
+                digest_hex(entry.digest)
+                yield entry
+
+    return check_order(entries())
+
+
+def read_draft(file: BinaryIO) -> Iterator[DraftEntry]:
+    """Entries of a drafted manifest, as the client itself wrote it."""
+    for _, body in read_blocks(file, draft=True):
+        yield from _unpack(body, _draft_entry)
+
+
+def _draft_entry(row: list[Any]) -> DraftEntry:
+    path, size, source, offset, identity = row
+    return DraftEntry(path, size, source, offset, identity and Identity._make(identity))
+
+
+def _unpack(body: bytes, make: Callable[[list[Any]], AnyEntry]) -> list[AnyEntry]:
+    try:
+        rows = msgpack.unpackb(body, max_array_len=BLOCK_ENTRIES, max_map_len=0, max_ext_len=0)
+        return [make(row) for row in rows]
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise InvalidRequest(f"manifest block cannot be decoded: {error}") from error
+
+
+def read_blocks(file: BinaryIO, *, draft: bool) -> Iterator[tuple[str, bytes]]:
+    """The blocks of a manifest file as `(first path, body)`; framing and limits are checked, bodies are not."""
+    magic = _DRAFT_MAGIC if draft else _MANIFEST_MAGIC
+    if file.read(len(magic)) != magic:
+        raise InvalidRequest("manifest has the wrong header", remedy="it was written by an incompatible version")
+    while header := file.read(_BLOCK.size):
+        if len(header) < _BLOCK.size:
+            raise InvalidRequest("manifest is truncated")
+        length, first_length = _BLOCK.unpack(header)
+        if length > MAX_BLOCK_BYTES or first_length > MAX_BLOCK_BYTES:
+            raise InvalidRequest("manifest block is too large")
+        first, body = file.read(first_length), file.read(length)
+        if len(first) < first_length or len(body) < length:
+            raise InvalidRequest("manifest is truncated")
+        try:
+            yield first.decode(), body
+        except UnicodeDecodeError as error:
+            raise InvalidRequest("manifest block has a bad first path") from error
+
+
+def check_order(entries: Iterable[AnyEntry]) -> Iterator[AnyEntry]:
+    """Pass entries on while their paths obey the rules and ascend; refuse a file that is also a directory."""
+    previous = b""
+    open_files: list[bytes] = []
+    for entry in entries:
+        path = check_entry_path(entry.path).encode()
+        if path <= previous:
+            raise InvalidRequest("manifest paths do not ascend", subject=entry.path)
+        # "a" and "a/b" need not be neighbours ("a.txt" sorts between them): keep the files that prefix us.
+        while open_files and not path.startswith(open_files[-1]):
+            open_files.pop()
+        for file in open_files:
+            if path.startswith(file + b"/"):
+                raise InvalidRequest(f"{file.decode()!r} is both a file and a directory", subject=entry.path)
+        open_files.append(path)
+        previous = path
+        yield entry
