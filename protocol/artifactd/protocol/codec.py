@@ -19,7 +19,17 @@ import msgpack
 from artifactd.protocol.errors import InvalidRequest, ProtocolMismatch
 from artifactd.protocol.messages import TAGS, Message
 
-__all__ = ["MAJOR", "MAX_FRAME", "MAX_FRAMES", "MINOR", "Envelope", "decode_body", "decode_envelope", "encode"]
+__all__ = [
+    "MAJOR",
+    "MAX_FRAME",
+    "MAX_FRAMES",
+    "MINOR",
+    "Envelope",
+    "check_major",
+    "decode_body",
+    "decode_envelope",
+    "encode",
+]
 
 MAJOR = 1
 MINOR = 0
@@ -69,7 +79,7 @@ def _plain(value: Any) -> Any:
 
 
 def decode_envelope(frame: bytes) -> Envelope:
-    """Read an envelope, or refuse it: `InvalidRequest` if malformed, `ProtocolMismatch` for another major."""
+    """Read an envelope of any version, or raise `InvalidRequest`; then see `check_major`."""
     try:
         if len(frame) > MAX_ENVELOPE:
             raise ValueError("too long")
@@ -80,12 +90,16 @@ def decode_envelope(frame: bytes) -> Envelope:
         not isinstance(request_id, bytes) or len(request_id) != REQUEST_ID_BYTES
     ):
         raise InvalidRequest("malformed envelope")
-    if major != MAJOR:
+    return Envelope(major, minor, tag, request_id)
+
+
+def check_major(envelope: Envelope) -> None:
+    """Raise `ProtocolMismatch` unless the sender speaks our major version."""
+    if envelope.major != MAJOR:
         raise ProtocolMismatch(
-            f"protocol {major}.{minor} is not spoken here, only {MAJOR}.x",
+            f"protocol {envelope.major}.{envelope.minor} is not spoken here, only {MAJOR}.x",
             remedy="install the same artifactd release on both sides",
         )
-    return Envelope(major, minor, tag, request_id)
 
 
 def decode_body(tag: int, frames: Sequence[bytes]) -> Message:

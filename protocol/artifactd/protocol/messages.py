@@ -167,7 +167,8 @@ class GetVersion:
     name: str
     alias: str
     type: str | None = None
-    run: str | None = None
+    run: tuple[str, str, str] | None = None
+    """(entity, project, id) of the run that uses it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

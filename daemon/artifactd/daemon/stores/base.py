@@ -11,7 +11,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-__all__ = ["Kind", "ObjectInfo", "Source", "Store", "StoreError", "UnfinishedUpload", "UploadJournal"]
+__all__ = [
+    "SINGLE_PUT",
+    "Kind",
+    "ObjectInfo",
+    "Source",
+    "Store",
+    "StoreError",
+    "UnfinishedUpload",
+    "UploadJournal",
+    "check_key",
+]
+
+SINGLE_PUT = 8 << 20
+"""Objects of up to so many bytes go out whole, in one request; one read serves hashing and sending."""
 
 
 class Kind(StrEnum):
@@ -43,6 +56,13 @@ class StoreError(Exception):
         self.operation = operation
         self.key = key
         self.reason = reason
+
+
+def check_key(operation: str, key: str) -> str:
+    """Return `key` if it is a relative path without `.`, `..` and empty components, else raise `PERMANENT`."""
+    if "\0" in key or any(part in ("", ".", "..") for part in key.split("/")):
+        raise StoreError(Kind.PERMANENT, operation, key, "not a key of this store")
+    return key
 
 
 @dataclass(frozen=True, slots=True)

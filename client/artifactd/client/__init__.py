@@ -1,0 +1,101 @@
+"""The light client: hands artifacts to the node's daemon and never waits for a network.
+
+    import artifactd.client as artifactd
+
+    with artifactd.init(project="bikes", job_type="train"):
+        artifact = artifactd.Artifact("model", "model", metadata={"epoch": 3})
+        artifact.add_file("checkpoint.pt")
+        handle = artifactd.log_artifact(artifact)   # accepted: survives a kill of either process
+    print(handle.version)                           # "v0"
+
+Importing this package costs next to nothing: each name below is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from artifactd.client._defaults import finish, init, log_artifact, use_artifact
+    from artifactd.client._run import Run
+    from artifactd.client.artifact import Artifact, Entry
+    from artifactd.client.client import Client
+    from artifactd.client.handle import LogHandle, Progress
+    from artifactd.protocol.errors import (
+        ArtifactdError,
+        ArtifactFailed,
+        ArtifactFinalizedError,
+        ArtifactNotFound,
+        ArtifactNotLoggedError,
+        Conflict,
+        CorruptDownload,
+        DaemonUnavailable,
+        Denied,
+        FileChanged,
+        InvalidRequest,
+        NotAccepted,
+        OutOfSpace,
+        ProtocolMismatch,
+        WaitTimeout,
+    )
+
+    __version__: str
+    run: Run | None
+    """The process's active run: set by `init`, cleared when it finishes."""
+
+__all__ = [
+    "Artifact",
+    "ArtifactFailed",
+    "ArtifactFinalizedError",
+    "ArtifactNotFound",
+    "ArtifactNotLoggedError",
+    "ArtifactdError",
+    "Client",
+    "Conflict",
+    "CorruptDownload",
+    "DaemonUnavailable",
+    "Denied",
+    "Entry",
+    "FileChanged",
+    "InvalidRequest",
+    "LogHandle",
+    "NotAccepted",
+    "OutOfSpace",
+    "Progress",
+    "ProtocolMismatch",
+    "Run",
+    "WaitTimeout",
+    "__version__",
+    "finish",
+    "init",
+    "log_artifact",
+    "run",
+    "use_artifact",
+]
+
+_HOMES = {
+    "artifactd.client._defaults": ("finish", "init", "log_artifact", "use_artifact"),
+    "artifactd.client._run": ("Run",),
+    "artifactd.client.artifact": ("Artifact", "Entry"),
+    "artifactd.client.client": ("Client",),
+    "artifactd.client.handle": ("LogHandle", "Progress"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "run":
+        return import_module("artifactd.client._defaults").active_run()
+    if name == "__version__":
+        value: Any = import_module("importlib.metadata").version("artifactd")
+    elif name in __all__:
+        value = getattr(import_module(_HOME_OF.get(name, "artifactd.protocol.errors")), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

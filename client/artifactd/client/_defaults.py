@@ -1,0 +1,111 @@
+"""The process's default client and active run, behind the functions of the package."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from artifactd.client._run import Run
+    from artifactd.client.artifact import Artifact
+    from artifactd.client.client import Client
+    from artifactd.client.handle import LogHandle
+
+__all__ = [
+    "abandon",
+    "active_run",
+    "adopt",
+    "default_client",
+    "finish",
+    "init",
+    "log_artifact",
+    "set_active_run",
+    "use_artifact",
+]
+
+_lock = threading.RLock()
+_client: Client | None = None
+_run: Run | None = None
+
+
+def adopt(client: Client) -> None:
+    """Make `client` the default if there is none."""
+    global _client
+    with _lock:
+        _client = _client or client
+
+
+def abandon(client: Client) -> None:
+    """Stop using `client` as the default."""
+    global _client
+    with _lock:
+        if _client is client:
+            _client = None
+
+
+def default_client() -> Client:
+    """The first client that this process made and did not close; else one made from the environment."""
+    from artifactd.client.client import Client
+
+    with _lock:
+        return _client or Client()
+
+
+def active_run() -> Run | None:
+    return _run
+
+
+def set_active_run(run: Run | None) -> None:
+    global _run
+    _run = run
+
+
+def init(
+    project: str | None = None,
+    entity: str | None = None,
+    job_type: str | None = None,
+    group: str | None = None,
+    name: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    id: str | None = None,
+) -> Run:
+    """Start a run with the process's default client and make it the active one; an active one is finished.
+
+    `id` resumes an earlier run. `config` is a JSON object, recorded as it is now. Use the run as a context
+    manager, or call its `finish`. Raises `InvalidRequest`, `DaemonUnavailable`.
+    """
+    from artifactd.client._run import Run
+
+    finish()
+    run = Run(default_client(), project, entity, job_type, group, name, config, id)
+    set_active_run(run)
+    return run
+
+
+def finish(exit_code: int | None = None) -> None:
+    """Finish the active run, if there is one; see `Run.finish`."""
+    if _run is not None:
+        _run.finish(exit_code)
+
+
+def log_artifact(
+    artifact_or_path: Artifact | str | os.PathLike[str],
+    name: str | None = None,
+    type: str | None = None,
+    aliases: Sequence[str] | None = None,
+    tags: Sequence[str] | None = None,
+    *,
+    after: LogHandle | None = None,
+    priority: int = 0,
+) -> LogHandle:
+    """`Client.log_artifact` by the active run, or without a producer when there is none."""
+    return (_run or default_client()).log_artifact(
+        artifact_or_path, name, type, aliases, tags, after=after, priority=priority
+    )
+
+
+def use_artifact(address_or_artifact: str | Artifact, type: str | None = None) -> Artifact:
+    """`Client.use_artifact`, recorded as input of the active run if there is one."""
+    return (_run or default_client()).use_artifact(address_or_artifact, type)

@@ -1,0 +1,139 @@
+"""Submitting artifacts and looking versions up, for a client or on behalf of a run."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from artifactd.client._connection import next_in_lane, now
+from artifactd.client._link import Link
+from artifactd.client.artifact import Artifact
+from artifactd.client.handle import LogHandle
+from artifactd.protocol import names
+from artifactd.protocol.errors import ArtifactFinalizedError, DaemonUnavailable, InvalidRequest
+from artifactd.protocol.messages import Accepted, GetVersion, Submit, Version
+
+__all__ = ["Scope", "as_name", "log", "look_up", "use"]
+
+_FORBIDDEN = re.compile(r"[^A-Za-z0-9_.\-]")
+
+
+class Scope(NamedTuple):
+    """Where a call takes place: what completes an address, and the id of the run that makes it."""
+
+    entity: str
+    project: str
+    run: str | None = None
+
+
+def log(
+    link: Link,
+    scope: Scope,
+    artifact_or_path: Artifact | str | os.PathLike[str],
+    name: str | None = None,
+    type: str | None = None,
+    aliases: Sequence[str] | None = None,
+    tags: Sequence[str] | None = None,
+    *,
+    after: LogHandle | None = None,
+    priority: int = 0,
+) -> LogHandle:
+    """See `Client.log_artifact`."""
+    checked_aliases = names.check_aliases(aliases)
+    checked_tags = _check_tags(tags)
+    artifact = _as_artifact(artifact_or_path, name, type)
+    if artifact._handle is not None:
+        if aliases or tags:
+            raise ArtifactFinalizedError(
+                "the artifact was logged already: aliases and tags go with the first call", subject=artifact.name
+            )
+        return artifact._handle
+    sealed = artifact._seal(link)
+    lane, seq = next_in_lane()
+    deadline = now() + link.timeout
+    message = Submit(
+        id=sealed.id,
+        lane=lane,
+        seq=seq,
+        deadline=int(deadline * 1e9),
+        entity=scope.entity,
+        project=scope.project,
+        name=artifact.name,
+        type=artifact.type,
+        files=sealed.files,
+        size=sealed.size,
+        aliases=checked_aliases,
+        tags=checked_tags,
+        description=artifact.description,
+        metadata=sealed.metadata,
+        run=scope.run,
+        after=None if after is None else bytes.fromhex(after.id),
+        priority=priority,
+        manifest=sealed.manifest,
+        manifest_file=sealed.manifest_file,
+    )
+    try:
+        link.request(message, Accepted, deadline=deadline)
+    except DaemonUnavailable as error:
+        raise DaemonUnavailable(
+            f"{error.message}; the submission was not accepted, and after {link.timeout:g} s it never will be "
+            "(unless only the answer was lost: logging the same artifact again tells)",
+            subject=artifact.name,
+            remedy=error.remedy,
+        ) from error
+    handle = LogHandle(link, sealed.id, artifact)
+    artifact._accepted(handle)
+    return handle
+
+
+def use(link: Link, scope: Scope, address_or_artifact: str | Artifact, type: str | None = None) -> Artifact:
+    """See `Client.use_artifact` and `look_up`."""
+    if isinstance(address_or_artifact, Artifact):
+        if address_or_artifact.state == "draft":
+            log(link, scope, address_or_artifact)
+        address_or_artifact = address_or_artifact.wait().qualified_name
+    return Artifact._committed(look_up(link, scope, address_or_artifact, type), link)
+
+
+def look_up(link: Link, scope: Scope, address: str, type: str | None = None) -> Version:
+    """The version at an address, recorded as input of the scope's run if there is one."""
+    parsed = names.Address.parse(address, entity=scope.entity, project=scope.project)
+    request = GetVersion(
+        entity=parsed.entity,
+        project=parsed.project,
+        name=parsed.name,
+        alias=parsed.alias,
+        type=type,
+        run=None if scope.run is None else (scope.entity, scope.project, scope.run),
+    )
+    return link.request(request, Version)
+
+
+def as_name(text: str) -> str:
+    """`text` with what no name may contain replaced by `-`; `unnamed` if nothing is left."""
+    name = _FORBIDDEN.sub("-", text)[: names.MAX_NAME]
+    return name if name.strip(".") else "unnamed"
+
+
+def _check_tags(tags: Sequence[str] | None) -> tuple[str, ...]:
+    if isinstance(tags, str):
+        raise InvalidRequest(f"tags must be a list of strings, not {tags!r}")
+    return tuple(dict.fromkeys(names.check_tag(tag) for tag in tags or ()))
+
+
+def _as_artifact(given: Artifact | str | os.PathLike[str], name: str | None, type: str | None) -> Artifact:
+    if isinstance(given, Artifact):
+        if (name is not None and name != given.name) or (type is not None and type != given.type):
+            raise InvalidRequest("an Artifact has its name and type already", subject=given.name)
+        return given
+    path = os.fspath(given)
+    if not os.path.exists(path):
+        raise InvalidRequest("there is no such file or directory", subject=path)
+    artifact = Artifact(name or as_name(os.path.basename(os.path.abspath(path))), type or "unspecified")
+    if os.path.isdir(path):
+        artifact.add_dir(path)
+    else:
+        artifact.add_file(path)
+    return artifact

@@ -1,0 +1,139 @@
+"""`Run`: one execution of a pipeline step, the producer and consumer of artifacts."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import string
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from artifactd.client import _defaults
+from artifactd.client._logging import Scope, log, use
+from artifactd.client._metadata import pack_json
+from artifactd.client._progress import follow
+from artifactd.protocol import names
+from artifactd.protocol.errors import InvalidRequest
+from artifactd.protocol.messages import Done, FinishRun, StartRun
+
+if TYPE_CHECKING:
+    from artifactd.client.artifact import Artifact
+    from artifactd.client.client import Client
+    from artifactd.client.handle import LogHandle
+
+__all__ = ["Run"]
+
+_ID_LETTERS = string.ascii_lowercase + string.digits
+_ID_LENGTH = 8
+
+
+class Run:
+    """A run that is recorded with the daemon. Made by `init`.
+
+    As a context manager it is finished at the end of the block, as failed if the block raised.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        project: str | None = None,
+        entity: str | None = None,
+        job_type: str | None = None,
+        group: str | None = None,
+        name: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        id: str | None = None,
+    ) -> None:
+        """Records the start of the run. Raises `InvalidRequest`, `DaemonUnavailable`."""
+        self._link = client.link
+        self.id = names.check_scope(id or _random_id(), "run id")
+        self.project = names.check_scope(project or client.scope.project, "project")
+        self.entity = names.check_scope(entity or client.scope.entity, "entity")
+        self._scope = Scope(self.entity, self.project, self.id)
+        self.job_type = job_type
+        self.group = group
+        self.name = name or self.id
+        self.config: dict[str, Any] = dict(config or {})
+        self.state = "running"
+        self._pending: list[LogHandle] = []
+        self._link.request(
+            StartRun(
+                id=self.id,
+                entity=self.entity,
+                project=self.project,
+                name=self.name,
+                job_type=job_type,
+                group=group,
+                config=pack_json(self.config, "config"),
+                host=socket.gethostname(),
+                pid=os.getpid(),
+            ),
+            Done,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Run {self.entity}/{self.project}/{self.id} {self.state}>"
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            self._close("failed")
+
+    def log_artifact(
+        self,
+        artifact_or_path: Artifact | str | os.PathLike[str],
+        name: str | None = None,
+        type: str | None = None,
+        aliases: Sequence[str] | None = None,
+        tags: Sequence[str] | None = None,
+        *,
+        after: LogHandle | None = None,
+        priority: int = 0,
+    ) -> LogHandle:
+        """`Client.log_artifact` into the run's project, recorded as its output."""
+        self._require_running()
+        handle = log(
+            self._link, self._scope, artifact_or_path, name, type, aliases, tags, after=after, priority=priority
+        )
+        self._pending.append(handle)
+        return handle
+
+    def use_artifact(self, address_or_artifact: str | Artifact, type: str | None = None) -> Artifact:
+        """`Client.use_artifact`, in the run's project, recorded as its input."""
+        self._require_running()
+        return use(self._link, self._scope, address_or_artifact, type)
+
+    def finish(self, exit_code: int | None = None) -> None:
+        """Wait for what the run logged, then close it: as failed if `exit_code` is given and not 0.
+
+        Progress is shown when stderr is a terminal. The run is closed first if an artifact failed, which is
+        then raised as `ArtifactFailed`. Calling it again does nothing.
+        """
+        if self.state != "running":
+            return
+        failures = follow(self._pending)
+        self._close("failed" if exit_code else "finished")
+        if failures:
+            raise failures[0]
+
+    def _close(self, state: str) -> None:
+        if _defaults.active_run() is self:
+            _defaults.set_active_run(None)
+        self._link.request(FinishRun(id=self.id, entity=self.entity, project=self.project, state=state), Done)
+        self.state = state
+
+    def _require_running(self) -> None:
+        if self.state != "running":
+            raise InvalidRequest(f"the run is {self.state}", subject=self.id, remedy="start another with init()")
+
+
+def _random_id() -> str:
+    return "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))

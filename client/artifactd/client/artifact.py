@@ -1,0 +1,416 @@
+"""`Artifact`: first a draft that files are added to, then, once logged and committed, a version to read."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+from artifactd.client._draft import POLICIES, Draft, Policy
+from artifactd.client._entries import EntryTable
+from artifactd.client._metadata import pack_json
+from artifactd.client._walk import find_files
+from artifactd.protocol.errors import ArtifactFinalizedError, ArtifactNotLoggedError, Conflict, InvalidRequest
+from artifactd.protocol.manifest import DraftEntry
+from artifactd.protocol.messages import SpoolFile, Version
+from artifactd.protocol.names import check_artifact_name, check_type, normalise_entry_path
+
+if TYPE_CHECKING:
+    from artifactd.client._link import Link
+    from artifactd.client.handle import LogHandle
+
+__all__ = ["Artifact", "Entry"]
+
+
+class Entry(NamedTuple):
+    """One file of an artifact: `size` in bytes; `digest` (`blake3:…`) is None until it is committed."""
+
+    path: str
+    size: int
+    digest: str | None = None
+
+
+class Artifact:
+    """A named set of files with a type and metadata.
+
+    Making one does no I/O. Adding a file takes its content at that moment into the spool of the process's
+    daemon; nothing else is sent before `log_artifact`. May be used by several threads, by one process.
+
+    `metadata` is a JSON object; it may be changed until the artifact is logged.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        type: str,
+        description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Raises `InvalidRequest` for a name, type or metadata that the rules refuse."""
+        self._name = check_artifact_name(name)
+        self._type = check_type(type)
+        self._description = _check_description(description)
+        self._metadata: dict[str, Any] = json.loads(pack_json(metadata, "metadata"))
+        self._lock = threading.RLock()
+        self._table = EntryTable()
+        self._draft: Draft | None = None
+        self._submission: Submission | None = None
+        self._finalized = False
+        self._handle: LogHandle | None = None
+        self._version: Version | None = None
+        self._link: Link | None = None
+
+    @classmethod
+    def _committed(cls, version: Version, link: Link) -> Artifact:
+        artifact = cls(version.name, version.type)
+        artifact._settle(version, link)
+        return artifact
+
+    def __repr__(self) -> str:
+        return f"<Artifact {self.qualified_name if self._version else self._name} ({self._type})>"
+
+    # What it is.
+
+    @property
+    def name(self) -> str:
+        """`name`, and once committed `name:v3`."""
+        return f"{self._name}:v{self._version.version}" if self._version else self._name
+
+    @property
+    def type(self) -> str:
+        return self._type
+
+    @property
+    def description(self) -> str | None:
+        return self._description
+
+    @description.setter
+    def description(self, text: str | None) -> None:
+        self._require_open()
+        self._description = _check_description(text)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        return self._metadata
+
+    @metadata.setter
+    def metadata(self, value: Mapping[str, Any] | None) -> None:
+        self._require_open()
+        self._metadata = json.loads(pack_json(value, "metadata"))
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        if self._version:
+            return self._version.size
+        return self._submission.size if self._submission else self._table.size
+
+    @property
+    def file_count(self) -> int:
+        if self._version:
+            return self._version.files
+        return self._submission.files if self._submission else len(self._table)
+
+    @property
+    def state(self) -> str:
+        """`draft` until it is logged, then the state of its handle."""
+        if self._version:
+            return "committed"
+        return self._handle.state if self._handle else "draft"
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """Every file by its path. Once committed this reads the manifest from the daemon, each time."""
+        if self._handle is None and self._version is None:
+            return {entry.path: Entry(entry.path, entry.size) for entry in self._table.sorted()}
+        from artifactd.client._download import read_entries
+
+        version, link = self._require_version("entries")
+        return {entry.path: Entry(entry.path, entry.size, entry.digest) for entry in read_entries(link, version)}
+
+    # Adding, while it is a draft.
+
+    def add_file(
+        self,
+        path: str | os.PathLike[str],
+        name: str | None = None,
+        policy: Policy = "mutable",
+        overwrite: bool = False,
+    ) -> Entry:
+        """Add the content that the file at `path` has now, as `name` (default: its base name).
+
+        `policy`: `"mutable"` takes a snapshot; `"immutable"` reads the file later where it is, and fails the
+        artifact with `FileChanged` if it was touched; `"move"` hands the file over.
+
+        The same name with the same content changes nothing. Raises `InvalidRequest` (a `ValueError`) if the
+        file is missing or not regular, or the name has other content and `overwrite` is not set; `Denied`,
+        `FileChanged`, `OutOfSpace`, `DaemonUnavailable`, `ArtifactFinalizedError`.
+        """
+        file = _path(path)
+        target = normalise_entry_path(os.path.basename(file) if name is None else name)
+        _check_policy(policy)
+        with self._lock:
+            draft = self._open_draft()
+            self._table.check([target])
+            known = self._table.get(target)
+            if known is not None:
+                if draft.same(known, file):
+                    return Entry(target, known.size)
+                if not overwrite:
+                    raise _exists(target, "overwrite=True")
+            return self._put(draft, draft.add(target, file, policy))
+
+    def add_dir(
+        self,
+        path: str | os.PathLike[str],
+        name: str | None = None,
+        policy: Policy = "mutable",
+        merge: bool = False,
+    ) -> None:
+        """Add every file below the directory `path`, named relative to it, below `name` if given.
+
+        Links are followed. Nothing is removed; entries whose content changed need `merge`. Either all files
+        are added or none. Raises as `add_file` does, and `InvalidRequest` for a dangling link.
+        """
+        prefix = f"{normalise_entry_path(name)}/" if name else ""
+        _check_policy(policy)
+        with self._lock:
+            draft = self._open_draft()
+            found = find_files(_path(path), prefix)
+            self._table.check(file.path for file in found)
+            added = []
+            for target, file, entry in found:
+                known = self._table.get(target)
+                if known is not None:
+                    if draft.same(known, file):
+                        continue
+                    if not merge:
+                        raise _exists(target, "merge=True")
+                added.append(draft.add(target, file, policy, entry.stat() if policy == "immutable" else None))
+            for new in added:
+                self._put(draft, new)
+
+    @contextmanager
+    def new_file(self, name: str, mode: str = "x", encoding: str | None = None) -> Iterator[IO[Any]]:
+        """Write a new file: yields a file object that writes straight into the spool.
+
+        `mode` is `x` (a new name) or `w` (may replace), with `b` and `+` if wanted. An exception inside the
+        block drops the file. Raises as `add_file` does.
+        """
+        if mode.strip("bt+") not in ("x", "w"):
+            raise InvalidRequest(f"mode {mode!r} does not write a new file", remedy="use 'x', 'w', 'xb' or 'wb'")
+        target = normalise_entry_path(name)
+        with self._lock:
+            draft = self._open_draft()
+            self._check_new(target, replace="w" in mode)
+            opened = draft.new_file(mode, encoding)
+        with opened as (file, stored):
+            yield file
+        with self._lock:
+            self._require_open()
+            self._check_new(target, replace="w" in mode)
+            self._put(draft, draft.written(target, stored))
+
+    def remove(self, path: str | Entry) -> None:
+        """Drop a file, or everything below a directory. Raises `FileNotFoundError` if there is neither."""
+        target = normalise_entry_path(path.path if isinstance(path, Entry) else path)
+        with self._lock:
+            self._require_open()
+            dropped = self._table.remove(target)
+            if not dropped:
+                raise FileNotFoundError(f"the artifact has no entry {target!r}")
+            if self._draft is not None:
+                for entry in dropped:
+                    self._draft.drop(entry)
+
+    def finalize(self) -> None:
+        """Refuse further changes with `ArtifactFinalizedError`. Logging does this too."""
+        self._finalized = True
+
+    # Reading, once it is committed.
+
+    def wait(self, timeout: float | None = None) -> Artifact:
+        """Wait until it is committed; see `LogHandle.wait`. Raises `ArtifactNotLoggedError` before logging."""
+        if self._handle is None:
+            self._require_version("wait")
+            return self
+        return self._handle.wait(timeout)
+
+    @property
+    def version(self) -> str:
+        """`v3`."""
+        return f"v{self._require_version('version')[0].version}"
+
+    @property
+    def qualified_name(self) -> str:
+        """`entity/project/name:v3`."""
+        version, _ = self._require_version("qualified_name")
+        return f"{version.entity}/{version.project}/{version.name}:v{version.version}"
+
+    @property
+    def entity(self) -> str:
+        return self._require_version("entity")[0].entity
+
+    @property
+    def project(self) -> str:
+        return self._require_version("project")[0].project
+
+    @property
+    def digest(self) -> str:
+        """Of the sorted entries; equal digests are equal contents."""
+        return self._require_version("digest")[0].digest
+
+    @property
+    def aliases(self) -> list[str]:
+        """As they were when this object learned of the version."""
+        return list(self._require_version("aliases")[0].aliases)
+
+    @property
+    def tags(self) -> list[str]:
+        return list(self._require_version("tags")[0].tags)
+
+    @property
+    def created_at(self) -> float:
+        """When the version was committed, in Unix seconds."""
+        return self._require_version("created_at")[0].created_at
+
+    def download(self, root: str | os.PathLike[str] | None = None, path_prefix: str | None = None) -> str:
+        """Fetch the files into the directory `root` (default `./artifacts/name:vN`); returns `root`.
+
+        Files that are there and intact are not fetched again; the others appear or change atomically, each
+        checked against its digest. Nothing outside `root` is written, whatever links it contains. With
+        `path_prefix`, only the files whose path starts with it.
+
+        Raises `CorruptDownload`, `InvalidRequest` where a link or a directory is in the way, `OutOfSpace`,
+        `DaemonUnavailable`, `ArtifactNotLoggedError`.
+        """
+        from artifactd.client._download import download
+
+        version, link = self._require_version("download")
+        target = os.path.join("artifacts", self.name) if root is None else os.fspath(root)
+        download(link, version, target, path_prefix or "")
+        return target
+
+    # How the client logs it.
+
+    def _seal(self, link: Link) -> Submission:
+        """Finish the draft for the daemon behind `link`; the same submission each time it is called."""
+        with self._lock:
+            self.finalize()
+            if self._submission is None:
+                metadata = pack_json(self._metadata, "metadata")
+                welcome = link.welcome()
+                if self._draft is None:
+                    self._draft = Draft(welcome)
+                elif self._draft.spool != welcome.spool:
+                    self._draft.move_to(welcome)
+                id = os.urandom(16)
+                manifest, file = self._draft.seal(id.hex(), self._table.sorted())
+                self._submission = Submission(
+                    id, metadata, len(self._table), self._table.size, manifest, file, self._draft.spool
+                )
+            elif self._submission.spool != link.welcome().spool:
+                raise Conflict(
+                    "the artifact was sent to another daemon, which may have accepted it",
+                    subject=self._name,
+                    remedy="log it with the same client again",
+                )
+            return self._submission
+
+    def _accepted(self, handle: LogHandle) -> None:
+        """The daemon has it. A run of many logs must not keep every list of files in memory."""
+        self._handle = handle
+        self._table = EntryTable()
+        if self._submission is not None:
+            self._submission = self._submission._replace(manifest=None)
+        if self._draft is not None:
+            self._draft.release()
+            self._draft = None
+
+    def _settle(self, version: Version, link: Link) -> None:
+        self._version, self._link = version, link
+        self._description = version.description
+        self._metadata = json.loads(version.metadata)
+        self._finalized = True
+
+    def _require_version(self, what: str) -> tuple[Version, Link]:
+        if self._version is None and self._handle is not None:
+            self._handle.resolve()
+        if self._version is None or self._link is None:
+            raise ArtifactNotLoggedError(
+                f"{what} is known only once the artifact is committed",
+                subject=self._name,
+                remedy="log it with log_artifact, then wait()",
+            )
+        return self._version, self._link
+
+    def _require_open(self) -> None:
+        if self._finalized:
+            raise ArtifactFinalizedError(
+                "the artifact is finalized and cannot be changed",
+                subject=self._name,
+                remedy="make a new Artifact with the same name: it becomes the next version",
+            )
+
+    def _open_draft(self) -> Draft:
+        self._require_open()
+        if self._draft is None:
+            from artifactd.client._defaults import default_client
+
+            self._draft = Draft(default_client().link.welcome())
+        return self._draft
+
+    def _check_new(self, target: str, *, replace: bool) -> None:
+        self._table.check([target])
+        if not replace and self._table.get(target) is not None:
+            raise _exists(target, "mode='w'")
+
+    def _put(self, draft: Draft, entry: DraftEntry) -> Entry:
+        replaced = self._table.put(entry)
+        if replaced is not None:
+            draft.drop(replaced)
+        return Entry(entry.path, entry.size)
+
+
+class Submission(NamedTuple):
+    """A sealed draft: what each attempt to submit it has in common."""
+
+    id: bytes
+    metadata: str
+    files: int
+    size: int
+    manifest: bytes | None
+    manifest_file: SpoolFile | None
+    spool: str
+
+
+def _path(path: str | os.PathLike[str]) -> str:
+    text = os.fspath(path)
+    if not isinstance(text, str):
+        raise InvalidRequest(f"path must be a string, not {type(text).__name__}")
+    return text
+
+
+def _check_policy(policy: str) -> None:
+    if policy not in POLICIES:
+        raise InvalidRequest(f"policy {policy!r} is not known", remedy=f"use one of {', '.join(POLICIES)}")
+
+
+def _check_description(text: object) -> str | None:
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise InvalidRequest(f"description must be a string, not {type(text).__name__}")
+    pack_json({"text": text}, "description")
+    return text
+
+
+def _exists(target: str, remedy: str) -> InvalidRequest:
+    return InvalidRequest(
+        "an entry with this name and other content was added already",
+        subject=target,
+        remedy=f"choose another name, or pass {remedy}",
+    )

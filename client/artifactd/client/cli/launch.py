@@ -1,0 +1,47 @@
+"""`artifactd serve` and `artifactd demo`: commands of the extras, run in place of this process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any, NoReturn
+
+__all__ = ["add_commands", "run"]
+
+_COMMANDS = {
+    "serve": "run the daemon in the foreground",
+    "demo": "train, log, kill the daemon half-way, and check every promise",
+}
+
+_ARGUMENTS = {"serve": ("artifactd.daemon", "serve"), "demo": ("artifactd.client.demo",)}
+_NEEDS = {
+    "serve": ("daemon", ("trio", "msgspec", "apsw", "sqlalchemy", "alembic", "structlog")),
+    "demo": ("demo", ("trio", "apsw", "sklearn")),
+}
+
+
+def add_commands(commands: Any) -> None:
+    for name, text in _COMMANDS.items():
+        commands.add_parser(name, help=text, add_help=False).set_defaults(launch=name)
+
+
+def run(command: str, arguments: Sequence[str], socket: str | None) -> int:
+    """Become the command, which reads `arguments` itself. Returns (1) only if what it needs is missing."""
+    extra, packages = _NEEDS[command]
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        print(
+            f"artifactd: error: `artifactd {command}` needs {', '.join(missing)} "
+            f"(pip install 'artifactd[{extra}]')",
+            file=sys.stderr,
+        )
+        return 1
+    if socket is not None:
+        os.environ["ARTIFACTD_SOCKET"] = socket
+    return _become(_ARGUMENTS[command] + tuple(arguments))
+
+
+def _become(arguments: Sequence[str]) -> NoReturn:
+    os.execv(sys.executable, [sys.executable, "-m", *arguments])

@@ -1,0 +1,170 @@
+"""`Client`: one process's way to one daemon."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from artifactd.client import _defaults
+from artifactd.client._link import Link
+from artifactd.client._logging import Scope, as_name, log, look_up, use
+from artifactd.client.artifact import Artifact
+from artifactd.client.handle import LogHandle
+from artifactd.protocol import names
+from artifactd.protocol.endpoint import find_socket
+from artifactd.protocol.errors import InvalidRequest
+from artifactd.protocol.messages import (
+    Collection,
+    Collections,
+    GetCollections,
+    GetStatus,
+    GetVersions,
+    StatusSnapshot,
+    Version,
+    Versions,
+)
+
+__all__ = ["Client"]
+
+UNCATEGORIZED = "uncategorized"
+_ID_BYTES = 16
+
+
+class Client:
+    """Talks to the daemon behind one socket; usable from every thread, and in forked children.
+
+    `socket` is by default what `ARTIFACTD_SOCKET` and `ARTIFACTD_HOME` say. `timeout` (seconds) is how long
+    a call waits for a daemon that was reached before; one that never was fails within a second. `entity` and
+    `project` complete addresses: by default `ARTIFACTD_ENTITY`, else the login name, and
+    `ARTIFACTD_PROJECT`, else `uncategorized`.
+
+    The first client of a process is its default: `init`, `log_artifact` and `use_artifact` of this package
+    go through it, and artifacts under construction keep their files in its daemon's spool.
+    """
+
+    def __init__(
+        self,
+        socket: str | os.PathLike[str] | None = None,
+        timeout: float = 30.0,
+        project: str | None = None,
+        entity: str | None = None,
+    ) -> None:
+        """Does no I/O. Raises `InvalidRequest` for names and socket paths that the rules refuse."""
+        self.link = Link(find_socket() if socket is None else Path(socket).absolute(), timeout)
+        self.scope = Scope(
+            names.check_scope(entity or os.environ.get("ARTIFACTD_ENTITY") or _login_name(), "entity"),
+            names.check_scope(project or os.environ.get("ARTIFACTD_PROJECT") or UNCATEGORIZED, "project"),
+        )
+        _defaults.adopt(self)
+
+    def __repr__(self) -> str:
+        return f"<Client {self.scope.entity}/{self.scope.project} at {self.link.socket}>"
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close this thread's connection. Nothing is lost: what was accepted goes on in the daemon."""
+        _defaults.abandon(self)
+        self.link.close()
+
+    def log_artifact(
+        self,
+        artifact_or_path: Artifact | str | os.PathLike[str],
+        name: str | None = None,
+        type: str | None = None,
+        aliases: Sequence[str] | None = None,
+        tags: Sequence[str] | None = None,
+        *,
+        after: LogHandle | None = None,
+        priority: int = 0,
+    ) -> LogHandle:
+        """Hand an artifact to the daemon; returns once it is accepted: it survives a kill of either process.
+
+        `latest` moves to the new version, and `aliases` with it. A path is wrapped into an artifact, called
+        `name` (default: after the path) of `type` (default `unspecified`). With `after`, the commit waits
+        until that one is committed, and fails if it fails. Higher `priority` is uploaded earlier; the order
+        of commits stays.
+
+        The call never waits for a network. If it raises or is interrupted, calling it again with the same
+        artifact resolves to the same submission, should that have been accepted after all. Raises
+        `DaemonUnavailable`, `OutOfSpace`, `Denied`, `NotAccepted`, `Conflict`, `InvalidRequest`.
+        """
+        return log(
+            self.link, self.scope, artifact_or_path, name, type, aliases, tags, after=after, priority=priority
+        )
+
+    def use_artifact(self, address_or_artifact: str | Artifact, type: str | None = None) -> Artifact:
+        """Look a version up by its address.
+
+        An `Artifact` that was not logged is logged first; contents equal to the newest version's make no new
+        one. Raises `ArtifactNotFound`, `InvalidRequest` if it is not of `type`, `DaemonUnavailable`.
+        """
+        return use(self.link, self.scope, address_or_artifact, type)
+
+    def handle(self, id: str) -> LogHandle:
+        """The handle of a submission that this or another process of the same user logged."""
+        try:
+            raw = bytes.fromhex(id)
+        except ValueError:
+            raw = b""
+        if len(raw) != _ID_BYTES:
+            raise InvalidRequest(f"{id!r} is not the id of a submission", remedy="ids have 32 hex digits")
+        return LogHandle(self.link, raw)
+
+    def status(self, limit: int = 50) -> dict[str, Any]:
+        """The daemon's status, as `artifactd status --json` prints it, with at most `limit` items."""
+        return self.link.request(GetStatus(limit=limit), StatusSnapshot).status
+
+    def collections(self, project: str | None = None) -> Iterator[Collection]:
+        """The entity's artifact collections, of one project or of all, by name; pages are fetched lazily."""
+
+        def page(last: Collection | None) -> Collections:
+            after = None if last is None else (last.project, last.name)
+            return self.link.request(
+                GetCollections(entity=self.scope.entity, project=project, after=after), Collections
+            )
+
+        return _paged(page)
+
+    def version(self, address: str) -> Version:
+        """What the catalog says of one version. Raises `ArtifactNotFound`."""
+        return look_up(self.link, self.scope, address)
+
+    def versions(self, address: str) -> Iterator[Version]:
+        """The versions of a collection, newest first; pages are fetched lazily. Raises `ArtifactNotFound`."""
+        scope = names.Address.parse(address, entity=self.scope.entity, project=self.scope.project)
+
+        def page(last: Version | None) -> Versions:
+            before = None if last is None else last.version
+            return self.link.request(
+                GetVersions(entity=scope.entity, project=scope.project, name=scope.name, before=before), Versions
+            )
+
+        return _paged(page)
+
+
+def _paged(page: Callable[[Any], Any]) -> Iterator[Any]:
+    last = None
+    while True:
+        reply = page(last)
+        yield from reply.items
+        if not reply.more or not reply.items:
+            return
+        last = reply.items[-1]
+
+
+def _login_name() -> str:
+    try:
+        return as_name(getpass.getuser())
+    except (KeyError, OSError):  # the uid has no name, as in many containers
+        return f"uid{os.getuid()}"

@@ -1,0 +1,206 @@
+"""`LogHandle`: what became of one logged artifact, asked from the daemon."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from artifactd.client._connection import now
+from artifactd.protocol.errors import ArtifactdError, ArtifactFailed, DaemonUnavailable, WaitTimeout, from_code
+from artifactd.protocol.messages import GetVersion, Submission, Version, Wait
+from artifactd.protocol.states import TERMINAL, State
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from artifactd.client._link import Link
+    from artifactd.client.artifact import Artifact
+
+__all__ = ["LogHandle", "Progress", "progress_of"]
+
+_POLL = 10.0
+"""Seconds of one long poll."""
+
+
+class Progress(NamedTuple):
+    """How far the daemon has got with one artifact: files and bytes, done of total."""
+
+    files_done: int
+    files: int
+    bytes_done: int
+    bytes: int
+
+
+class LogHandle:
+    """A logged artifact on its way to becoming a version.
+
+    Survives restarts of the daemon; `client.handle(id)` makes one again in any process of the same user.
+    Attributes of the committed artifact (`version`, `digest`, `aliases`, …) can be read from the handle.
+    """
+
+    def __init__(self, link: Link, id: bytes, artifact: Artifact | None = None) -> None:
+        self._link = link
+        self._id = id
+        self._artifact = artifact
+        self._ended: Submission | None = None
+        self._lock = threading.Lock()
+        self._future: Future[Artifact] | None = None
+
+    def __repr__(self) -> str:
+        return f"<LogHandle {self.id}>"
+
+    @property
+    def id(self) -> str:
+        return self._id.hex()
+
+    @property
+    def state(self) -> str:
+        """`accepted`, `hashing`, `uploading`, `ready`, `committed`, `failed` or `cancelled`, now."""
+        return self.look().state
+
+    @property
+    def progress(self) -> Progress:
+        return progress_of(self.look())
+
+    def look(self, timeout: float = 0.0) -> Submission:
+        """The daemon's own words on the submission: now, or when it ended, or after `timeout` seconds."""
+        return self._poll("committed", timeout, None)
+
+    def done(self) -> bool:
+        """Whether it is committed, failed or cancelled."""
+        return self.look().state in TERMINAL
+
+    def wait(self, timeout: float | None = None, until: Literal["durable", "committed"] = "committed") -> Artifact:
+        """Wait until the artifact is `"durable"` on this node or `"committed"`, and return it.
+
+        Raises `WaitTimeout` after `timeout` seconds (the work goes on), `ArtifactFailed` or `FileChanged`
+        with the file and the reason when there will be no version, `DaemonUnavailable` when the daemon
+        stays away for longer than the client's timeout.
+        """
+        end = None if timeout is None else now() + timeout
+        while True:
+            left = _POLL if end is None else max(0.0, end - now())
+            try:
+                submission = self._poll(until, min(left, _POLL), end)
+            except DaemonUnavailable as error:
+                if end is None or now() < end:
+                    raise
+                raise self._timed_out(timeout, "the daemon does not answer") from error
+            if submission.state in TERMINAL or (until == "durable" and submission.durable):
+                return self._result(submission)
+            if end is not None and now() >= end:
+                raise self._timed_out(timeout, f"it is {submission.state}")
+
+    def add_done_callback(self, callback: Callable[[LogHandle], object]) -> None:
+        """Call `callback(handle)` from a background thread once `wait()` would return or raise."""
+        self._watch().add_done_callback(lambda _: callback(self))
+
+    def __await__(self) -> Generator[Any, Any, Artifact]:
+        """`await handle`, under asyncio or trio: like `wait()`. Cancelling the await cancels nothing else."""
+        # Whoever awaits under a framework has imported it; the client itself imports neither.
+        trio = sys.modules.get("trio")
+        if trio is not None and trio.lowlevel.in_trio_task():
+            waiting: Generator[Any, Any, Artifact] = trio.to_thread.run_sync(
+                self.wait, abandon_on_cancel=True
+            ).__await__()
+            return waiting
+        asyncio: Any = sys.modules["asyncio"]
+        shielded: Generator[Any, Any, Artifact] = asyncio.shield(asyncio.wrap_future(self._watch())).__await__()
+        return shielded
+
+    def __getattr__(self, name: str) -> Any:
+        from artifactd.client.artifact import Artifact
+
+        if name.startswith("_") or not hasattr(Artifact, name):
+            raise AttributeError(f"LogHandle has no attribute {name!r}")
+        return getattr(self.resolve(), name)
+
+    def resolve(self) -> Artifact:
+        """The artifact as the daemon knows it now: with its version, if it is committed."""
+        return self._artifact_of(self.look())
+
+    def _poll(self, until: str, timeout: float, deadline: float | None) -> Submission:
+        if self._ended is not None:
+            return self._ended
+        # A daemon that answers at the very end of the poll still has a moment to do so.
+        limit = None if deadline is None else deadline + 1.0
+        submission = self._link.request(
+            Wait(id=self._id, until=until, timeout=timeout), Submission, patience=timeout, deadline=limit
+        )
+        if submission.state in TERMINAL:
+            self._end(submission)
+        return submission
+
+    def _end(self, submission: Submission) -> None:
+        with self._lock:
+            first, self._ended = self._ended is None, submission
+        if first and submission.warning:
+            warnings.warn(submission.warning, UserWarning, stacklevel=2)
+
+    def _result(self, submission: Submission) -> Artifact:
+        if submission.state in (State.FAILED, State.CANCELLED):
+            raise _failure(submission)
+        return self._artifact_of(submission)
+
+    def _artifact_of(self, submission: Submission) -> Artifact:
+        from artifactd.client.artifact import Artifact
+
+        if self._artifact is None:
+            self._artifact = Artifact(submission.name, submission.type)
+            self._artifact._accepted(self)
+        if submission.version is not None and self._artifact._version is None:
+            version = self._link.request(
+                GetVersion(
+                    entity=submission.entity,
+                    project=submission.project,
+                    name=submission.name,
+                    alias=f"v{submission.version}",
+                ),
+                Version,
+            )
+            self._artifact._settle(version, self._link)
+        return self._artifact
+
+    def _timed_out(self, timeout: float | None, reason: str) -> WaitTimeout:
+        return WaitTimeout(
+            f"not there after {timeout} s: {reason}", subject=self.id, remedy="the daemon goes on; wait again"
+        )
+
+    def _watch(self) -> Future[Artifact]:
+        from concurrent.futures import Future
+
+        with self._lock:
+            if self._future is None:
+                self._future = Future()
+                threading.Thread(
+                    target=self._follow, args=(self._future,), name=f"artifactd-{self.id[:8]}", daemon=True
+                ).start()
+            return self._future
+
+    def _follow(self, future: Future[Artifact]) -> None:
+        try:
+            future.set_result(self.wait())
+        except ArtifactdError as error:
+            future.set_exception(error)
+        except BaseException as error:
+            future.set_exception(error)
+            raise
+
+
+def _failure(submission: Submission) -> ArtifactFailed:
+    error = submission.error
+    if error is None:
+        return ArtifactFailed(f"the submission was {submission.state}", subject=submission.name)
+    cause = from_code(error.code, error.message, subject=error.subject, remedy=error.remedy)
+    if isinstance(cause, ArtifactFailed):
+        return cause
+    message = f"{submission.state}: {error.message}"
+    return ArtifactFailed(message, subject=error.subject or submission.name, remedy=error.remedy)
+
+
+def progress_of(submission: Submission) -> Progress:
+    """The progress that the daemon reported."""
+    return Progress(submission.files_done, submission.files, submission.bytes_done, submission.size)

@@ -1,0 +1,70 @@
+"""`python -m artifactd.daemon serve`: parse, configure, run. Exit codes are those of sysexits.h."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import trio
+
+from artifactd.daemon.app import serve
+from artifactd.daemon.catalog.records import CatalogUnavailable, CatalogUnusable
+from artifactd.daemon.home import CannotStart
+from artifactd.daemon.observe.logs import configure
+from artifactd.daemon.queue.journal_schema import JournalTooNew
+from artifactd.daemon.settings import BadSetting, load
+
+__all__ = ["main"]
+
+EX_CONFIG = 78
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a daemon command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = load(home=options.home, store=options.store, catalog=options.catalog, config=options.config)
+    except BadSetting as error:
+        return _fail(error, EX_CONFIG)
+    configure()
+    os.umask(0o077)
+    problem: BaseException | None = None
+    try:
+        trio.run(serve, settings)
+    except* (CannotStart, CatalogUnusable, CatalogUnavailable, JournalTooNew) as group:
+        problem = group
+    return 0 if problem is None else _fail(problem, EX_CONFIG)
+
+
+def _fail(problem: BaseException, code: int) -> int:
+    while isinstance(problem, BaseExceptionGroup):
+        problem = problem.exceptions[0]
+    print(f"artifactd: error: {problem}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="artifactd", description="The artifact daemon.")
+    parser.add_argument("--version", action="version", version=f"artifactd {version('artifactd')}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serving = commands.add_parser(
+        "serve",
+        help="run the daemon in the foreground",
+        description="Run the daemon in the foreground. It logs one line when it is ready. The first SIGTERM or "
+        "SIGINT finishes what is under way, the second stops at once; either way nothing accepted is lost.",
+    )
+    serving.add_argument(
+        "--home", type=Path, help="state directory (default: $ARTIFACTD_HOME, else the user's own)"
+    )
+    serving.add_argument("--store", metavar="URL", help="file:///dir or s3://bucket/prefix (default: in the home)")
+    serving.add_argument("--catalog", metavar="URL", help="sqlite:///file (default: in the home)")
+    serving.add_argument("--config", type=Path, metavar="FILE", help="artifactd.toml to read")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

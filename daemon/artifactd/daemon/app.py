@@ -1,0 +1,243 @@
+"""The composition root: opens everything, wires the stages, and takes them down in the right order.
+
+The only place that opens nurseries across stages. The outer nursery holds the writers of the journal and of
+the catalog's blobs, which must outlive the stages that write through them; the inner one holds the stages.
+A stage that crashes takes the daemon down: what was accepted is in the journal, and the next start goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import outcome
+import structlog
+import trio
+
+from artifactd.daemon.catalog.catalog import Catalog
+from artifactd.daemon.downloads.fetching import Downloads
+from artifactd.daemon.home import locked, prepare
+from artifactd.daemon.ipc.greeting import Greeting
+from artifactd.daemon.ipc.listener import Handler, Listener
+from artifactd.daemon.ipc.reading import Reading
+from artifactd.daemon.ipc.status import StatusRequests
+from artifactd.daemon.ipc.submit import Intake
+from artifactd.daemon.ipc.waiting import Waiting
+from artifactd.daemon.ipc.zsocket import open_router
+from artifactd.daemon.observe.status import Facts, ServiceFacts, build
+from artifactd.daemon.pipeline.catalog_calls import CatalogCalls
+from artifactd.daemon.pipeline.cleaner import Cleaner
+from artifactd.daemon.pipeline.committer import Committer
+from artifactd.daemon.pipeline.digest_cache import DigestCache
+from artifactd.daemon.pipeline.durability import Durability
+from artifactd.daemon.pipeline.hasher import Hasher
+from artifactd.daemon.pipeline.health import Health
+from artifactd.daemon.pipeline.ingest import Ingest
+from artifactd.daemon.pipeline.uploader import Registration, Uploader
+from artifactd.daemon.queue.ending import Ending
+from artifactd.daemon.queue.filesystems import boot_id
+from artifactd.daemon.queue.group_commit import GroupCommit
+from artifactd.daemon.queue.journal import Journal, Operation
+from artifactd.daemon.queue.recovery import recover
+from artifactd.daemon.queue.submissions import Queue, Submission
+from artifactd.daemon.queue.uploads import JournalledUploads
+from artifactd.daemon.settings import Settings
+from artifactd.daemon.stores.base import Store
+from artifactd.daemon.stores.factory import S3Options, open_store
+from artifactd.protocol import messages
+from artifactd.protocol.codec import MAX_FRAME, MAX_FRAMES
+
+__all__ = ["serve"]
+
+DRAIN_SECONDS = 60.0
+MAX_REQUESTS = 4_096
+MAX_GROUP = 512
+
+log = structlog.get_logger()
+
+
+async def serve(settings: Settings) -> None:
+    """Run the daemon until it is told to stop: the first SIGTERM or SIGINT drains, the second stops at once.
+
+    Raises `CannotStart`, and what the store and the catalog raise when they cannot be opened.
+    """
+    spool = prepare(settings.home)
+    with (
+        locked(settings.home / "lock", f"the home {settings.home}"),
+        locked(settings.socket.with_name(settings.socket.name + ".lock"), f"the socket {settings.socket}"),
+    ):
+        catalog = await trio.to_thread.run_sync(Catalog.open, settings.catalog_url)
+        journal = Journal(settings.home / "journal.db", boot=boot_id())
+        cache = DigestCache(settings.home / "cache" / "digests.db")
+        try:
+            async with trio.open_nursery() as writers:
+                writer: GroupCommit[Operation, Any] = GroupCommit(journal.write, MAX_GROUP)
+                registrations: GroupCommit[Registration, None] = GroupCommit(
+                    partial(_register, catalog), MAX_GROUP
+                )
+                await writers.start(writer.run)
+                await writers.start(registrations.run)
+                uploads = JournalledUploads(journal, writer)
+                async with open_store(settings.store_url, s3=_s3_options(settings), journal=uploads) as store:
+                    daemon = _Daemon(settings, spool, journal, writer, catalog, registrations, store, cache)
+                    await daemon.run()
+                registrations.close()
+                writer.close()
+        finally:
+            cache.close()
+            journal.close()
+            catalog.close()
+
+
+def _register(catalog: Catalog, rows: Sequence[Registration]) -> list[outcome.Outcome[None]]:
+    catalog.register_blobs(rows)
+    return [outcome.Value(None) for _ in rows]
+
+
+def _s3_options(settings: Settings) -> S3Options:
+    s3 = settings.store.s3
+    return S3Options(endpoint_url=s3.endpoint_url, region=s3.region, addressing_style=s3.addressing_style)
+
+
+class _Daemon:
+    """The stages, wired."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        spool: Path,
+        journal: Journal,
+        writer: GroupCommit[Operation, Any],
+        catalog: Catalog,
+        registrations: GroupCommit[Registration, None],
+        store: Store,
+        cache: DigestCache,
+    ) -> None:
+        self._settings = settings
+        self._spool = spool
+        self._journal = journal
+        self._catalog = catalog
+        self._store = store
+        self._started_at = time.monotonic()
+        self._store_health = Health("store", store.url)
+        self._catalog_health = Health("catalog", _without_credentials(settings.catalog_url))
+        calls = CatalogCalls(self._catalog_health)
+        self._queue = Queue()
+        self._cleaner = Cleaner(journal=journal, writer=writer, spool=spool)
+        self._ending = Ending(self._queue, writer, self._cleaner.discard)
+        self._uploader = Uploader(store, catalog, calls, registrations, self._store_health)
+        self._ingest = Ingest(
+            queue=self._queue,
+            ending=self._ending,
+            journal=journal,
+            home=settings.home,
+            spool=spool,
+            hasher=Hasher(cache),
+            uploader=self._uploader,
+            submissions=settings.upload.submissions,
+        )
+        self._committer = Committer(
+            queue=self._queue, ending=self._ending, journal=journal, catalog=catalog, calls=calls
+        )
+        self._durability = Durability(queue=self._queue, journal=journal, writer=writer, spool=spool)
+        self._downloads = Downloads(store=store, catalog=catalog, cache=settings.home / "cache", spool=spool)
+        self._intake = Intake(writer=writer, queue=self._queue, home=settings.home, reserve=settings.spool.reserve)
+
+    async def run(self) -> None:
+        aborted = await self._store.recover()
+        resumed = await recover(self._queue, self._journal, self._ending, self._catalog)
+        async with trio.open_nursery() as stages:
+            await stages.start(self._cleaner.run)
+            await stages.start(self._committer.run)
+            await stages.start(self._durability.run)
+            await stages.start(self._downloads.run)
+            taking = await stages.start(self._ingest.run)
+            listening: trio.CancelScope = await stages.start(self._listen)
+            log.info(
+                "artifactd is ready",
+                version=version("artifactd"),
+                socket=str(self._settings.socket),
+                home=str(self._settings.home),
+                store=self._store.url,
+                resumed=resumed,
+                aborted_uploads=aborted,
+            )
+            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+                await anext(signals)
+                listening.cancel()
+                taking.cancel()
+                log.info("draining: finishing what is under way", unfinished=len(self._queue))
+                stages.start_soon(self._stop_at_once, signals, stages.cancel_scope)
+                with trio.move_on_after(DRAIN_SECONDS):
+                    await self._ingest.drained.wait()
+                    await self._queue.wait_commits_idle()
+            stages.cancel_scope.cancel()
+        log.info("artifactd has stopped", unfinished=len(self._queue))
+
+    async def _stop_at_once(self, signals: Any, stages: trio.CancelScope) -> None:
+        await anext(signals)
+        log.info("stopping at once")
+        stages.cancel()
+
+    async def _listen(self, *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
+        socket = self._settings.socket
+        with trio.CancelScope() as listening:
+            async with open_router(socket, max_frame=MAX_FRAME, max_frames=MAX_FRAMES + 1) as router:
+                listener = Listener(router, self._handlers(), self._intake.submit, MAX_REQUESTS)
+                task_status.started(listening)
+                await listener.run()
+
+    def _handlers(self) -> dict[type[messages.Message], Handler]:
+        greeting = Greeting(version=version("artifactd"), spool=self._spool, reserve=self._settings.spool.reserve)
+        waiting = Waiting(self._queue, self._journal, self._catalog)
+        reading = Reading(self._catalog)
+        status = StatusRequests(self._queue, self._journal, self._report)
+        return {
+            messages.Hello: greeting.hello,
+            messages.Wait: waiting.wait,
+            messages.GetStatus: status.status,
+            messages.GetVersion: reading.version,
+            messages.GetCollections: reading.collections,
+            messages.GetVersions: reading.versions,
+            messages.StartRun: reading.start_run,
+            messages.FinishRun: reading.finish_run,
+            messages.FetchManifest: lambda peer, request: self._downloads.manifest(peer.uid, request),
+            messages.Fetch: lambda peer, request: self._downloads.blobs(peer.uid, request),
+        }
+
+    def _report(
+        self,
+        live: Sequence[tuple[Submission, str | None]],
+        failed: Sequence[messages.Submission],
+        more: bool,
+        ended: dict[str, int],
+    ) -> dict[str, Any]:
+        disk = os.statvfs(self._spool)
+        now = time.monotonic()
+        facts = Facts(
+            version=version("artifactd"),
+            pid=os.getpid(),
+            uptime=now - self._started_at,
+            ended=ended,
+            live=self._queue.counts,
+            quarantined=self._journal.quarantined(),
+            store=ServiceFacts(self._store_health.url, self._store_health.error),
+            catalog=ServiceFacts(self._catalog_health.url, self._catalog_health.error),
+            uploaded_bytes=self._uploader.uploaded_bytes,
+            spool_path=str(self._spool),
+            spool_free=disk.f_bavail * disk.f_frsize,
+            spool_reserve=self._settings.spool.reserve,
+            queued_bytes=self._queue.bytes,
+        )
+        return build(facts, live, failed, more=more, now=now)
+
+
+def _without_credentials(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -1,0 +1,168 @@
+"""The catalog: one transaction for each method, and the database's errors in the daemon's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, TimeoutError
+
+from artifactd.daemon.catalog.blobs import add_blobs, find_blobs
+from artifactd.daemon.catalog.commit import MAX_HEADS, commit_heads, recorded_outcomes
+from artifactd.daemon.catalog.dialect import connect
+from artifactd.daemon.catalog.migrate import migrate
+from artifactd.daemon.catalog.reading import find_version, list_collections, list_versions
+from artifactd.daemon.catalog.records import (
+    BlobLocation,
+    CatalogUnavailable,
+    CatalogUnusable,
+    CommitRefused,
+    Committed,
+    Head,
+    Outcome,
+)
+from artifactd.daemon.catalog.runs import add_input, end_run, put_run
+from artifactd.protocol import messages
+from artifactd.protocol.errors import InvalidRequest
+
+__all__ = ["Catalog"]
+
+# What a driver raises for values that the database can never take.
+_REFUSALS = (IntegrityError, DataError, OverflowError, UnicodeEncodeError)
+
+
+class Catalog:
+    """Versions, aliases, tags, runs, lineage, blob locations and the outcomes of submissions.
+
+    Every method is one transaction, blocks its thread, and may be called from several threads at once; a call
+    can't be cancelled. All raise `CatalogUnavailable` when the database can't answer now, and all but `commit`
+    raise `InvalidRequest` for values that it can't take, such as an integer of 65 bits. Whoever opened the catalog
+    closes it, when no call is under way.
+    """
+
+    def __init__(self, writer: Engine, reader: Engine) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    @classmethod
+    def open(cls, url: str | URL) -> Catalog:
+        """Connect, creating what is missing, and migrate to this release's schema.
+
+        A file's missing directory is made for its owner only. Raises `CatalogUnusable` for a URL that is not
+        supported and for a database of a newer release, `CatalogUnavailable`.
+        """
+        try:
+            parsed = make_url(url)
+        except ArgumentError as error:
+            raise CatalogUnusable(f"the catalog's URL is not understood: {error}") from error
+        catalog = cls(*connect(parsed))
+        try:
+            with catalog._writing() as connection:
+                migrate(connection)
+        except BaseException:
+            catalog.close()
+            raise
+        return catalog
+
+    def close(self) -> None:
+        """Close every connection; on SQLite the last one, the writer's, checkpoints."""
+        self._reader.dispose()
+        self._writer.dispose()
+
+    def commit(self, heads: Sequence[Head]) -> list[Committed | CommitRefused]:
+        """Commit at most `MAX_HEADS` heads, in order, in one transaction; one result for each head, in order.
+
+        A head that was committed before gets the outcome of then, and nothing changes: not even `latest`. A
+        head that is refused leaves the others as if it had not been there. After `CatalogUnavailable` the
+        outcome is unknown: commit the same heads again, or ask for each `outcome`.
+        """
+        if len(heads) > MAX_HEADS:
+            raise ValueError(f"{len(heads)} heads exceed the {MAX_HEADS} of one transaction")
+        try:
+            with self._writing() as connection:
+                return commit_heads(connection, heads)
+        except InvalidRequest as error:
+            if len(heads) == 1:
+                return [CommitRefused(error.message)]
+            return [result for head in heads for result in self.commit([head])]
+
+    def outcome(self, uid: int, id: bytes) -> Outcome | None:
+        """What became of a submission, or None if it was never committed."""
+        with self._reading() as connection:
+            return recorded_outcomes(connection, [(uid, id)]).get((uid, id))
+
+    def known_blobs(self, entity: str, digests: Collection[str]) -> dict[str, BlobLocation]:
+        """The locations of those blobs that `entity` has already: one query for each 10,000 digests."""
+        with self._reading() as connection:
+            return find_blobs(connection, entity, digests)
+
+    def register_blobs(self, rows: Sequence[tuple[str, str, BlobLocation]]) -> None:
+        """Record `(entity, digest, location)` of stored blobs; one that is known keeps the location it has."""
+        with self._writing() as connection:
+            add_blobs(connection, rows)
+
+    def version(
+        self, entity: str, project: str, name: str, alias: str, *, type: str | None = None
+    ) -> messages.Version:
+        """The version that `alias`, or `v<number>`, names.
+
+        Raises `ArtifactNotFound`, naming what exists; `InvalidRequest` when the collection is not of `type`.
+        """
+        with self._reading() as connection:
+            return find_version(connection, entity, project, name, alias, type)
+
+    def collections(self, request: messages.GetCollections) -> messages.Collections:
+        """A page of 1 to 1,000 collections, by (project, name)."""
+        with self._reading() as connection:
+            return list_collections(connection, request)
+
+    def versions(self, request: messages.GetVersions) -> messages.Versions:
+        """A page of 1 to 1,000 versions, newest first; shorter where their texts fill a message.
+
+        Raises `ArtifactNotFound` when there is no such collection.
+        """
+        with self._reading() as connection:
+            return list_versions(connection, request)
+
+    def start_run(self, uid: int, request: messages.StartRun) -> None:
+        """Record a run, or the return of one with the same id. Raises `Denied` for another user's run."""
+        with self._writing() as connection:
+            put_run(connection, uid, request)
+
+    def finish_run(self, uid: int, request: messages.FinishRun) -> None:
+        """Close a run. Raises `InvalidRequest` for an unknown state, `ArtifactNotFound`, `Denied`."""
+        with self._writing() as connection:
+            end_run(connection, uid, request)
+
+    def record_use(self, uid: int, entity: str, project: str, run: str, version: messages.Version) -> None:
+        """Record `version` as input of the run `entity/project/run`, once.
+
+        Raises `ArtifactNotFound` for a run that was never started and an unknown version, `Denied` for another
+        user's run.
+        """
+        with self._writing() as connection:
+            add_input(connection, uid, entity, project, run, version)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with _own_words(), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with _own_words(), self._reader.begin() as connection:
+            yield connection
+
+
+@contextmanager
+def _own_words() -> Iterator[None]:
+    try:
+        yield
+    except _REFUSALS as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise InvalidRequest(f"the catalog refuses a value: {reason}") from error
+    except DBAPIError as error:
+        raise CatalogUnavailable(f"the catalog can't answer: {error.orig}") from error
+    except TimeoutError as error:
+        raise CatalogUnavailable("the catalog is busy") from error

@@ -1,0 +1,95 @@
+"""The records that go into the catalog and come out of it, and how it says no."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = [
+    "BlobLocation",
+    "CatalogUnavailable",
+    "CatalogUnusable",
+    "CommitRefused",
+    "Committed",
+    "Head",
+    "Outcome",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A submission whose blobs and manifest are stored: all that its commit needs.
+
+    `digest` is the manifest's, `size` counts bytes, `metadata` is JSON text, `accepted_at` is in Unix seconds
+    and becomes the version's time. `(uid, id)` is the idempotency key and `body_hash` tells whether a repeated
+    key means the same submission. `run` may name a run that the catalog does not know.
+    """
+
+    uid: int
+    id: bytes
+    body_hash: bytes
+    entity: str
+    project: str
+    name: str
+    type: str
+    digest: str
+    size: int
+    files: int
+    aliases: tuple[str, ...]
+    tags: tuple[str, ...]
+    description: str | None
+    metadata: str
+    run: str | None
+    accepted_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The version a head resolved to; `created` is False where the newest version had the same contents."""
+
+    version: int
+    digest: str
+    created: bool
+    warning: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a committed submission, as recorded with its commit."""
+
+    body_hash: bytes
+    entity: str
+    project: str
+    name: str
+    type: str
+    version: int
+    digest: str
+    created: bool
+    warning: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlobLocation:
+    """Where a blob's bytes lie in the store: `length` bytes from `offset` of the object under `key`."""
+
+    key: str
+    offset: int
+    length: int
+
+
+class CommitRefused(Exception):
+    """The rules or the database refuse this head for good; `reason` says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class CatalogUnavailable(Exception):
+    """The database could not answer now: locked, out of space, an I/O error, a lost connection.
+
+    A write may have taken effect. Repeating it is safe: every write of the catalog is idempotent.
+    """
+
+
+class CatalogUnusable(Exception):
+    """This daemon can't use the catalog as it is: repeating will not help, an operator must act."""

@@ -1,0 +1,102 @@
+"""Runs and what they used. A run belongs to the uid that started it."""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import ColumnElement, Connection, and_, select
+
+from artifactd.daemon.catalog.dialect import insert
+from artifactd.daemon.catalog.schema import collections, run_inputs, runs, versions
+from artifactd.protocol import messages
+from artifactd.protocol.errors import ArtifactNotFound, Denied, InvalidRequest
+
+__all__ = ["add_input", "end_run", "put_run"]
+
+_FINAL_STATES = ("finished", "failed")
+
+
+def put_run(connection: Connection, uid: int, request: messages.StartRun) -> None:
+    """Record a run as running; one that exists is opened again with what `request` says, its start stays.
+
+    Raises `Denied` for another user's run.
+    """
+    values = {
+        "name": request.name,
+        "job_type": request.job_type,
+        "group": request.group,
+        "config": request.config,
+        "host": request.host,
+        "pid": request.pid,
+        "state": "running",
+        "ended_at": None,
+    }
+    key = {"entity": request.entity, "project": request.project, "id": request.id}
+    upsert = insert(connection, runs).values(**key, uid=uid, started_at=time.time(), **values)
+    result = connection.execute(
+        upsert.on_conflict_do_update(index_elements=list(key), set_=values, where=runs.c.uid == uid)
+    )
+    if result.rowcount == 0:
+        raise _denied(request.entity, request.project, request.id)
+
+
+def end_run(connection: Connection, uid: int, request: messages.FinishRun) -> None:
+    """Close a run. Raises `InvalidRequest` for an unknown state, `ArtifactNotFound`, `Denied`."""
+    if request.state not in _FINAL_STATES:
+        raise InvalidRequest(
+            f"a run can't end as {request.state!r}", subject=request.id, remedy=f"use {' or '.join(_FINAL_STATES)}"
+        )
+    _check_owner(connection, uid, request.entity, request.project, request.id)
+    connection.execute(
+        runs.update()
+        .where(_is(request.entity, request.project, request.id))
+        .values(state=request.state, ended_at=time.time())
+    )
+
+
+def add_input(
+    connection: Connection, uid: int, entity: str, project: str, run: str, version: messages.Version
+) -> None:
+    """Record that the run used `version`. Raises `ArtifactNotFound` for an unknown run or version, `Denied`."""
+    _check_owner(connection, uid, entity, project, run)
+    collection_id = connection.scalar(
+        select(versions.c.collection_id)
+        .join_from(versions, collections)
+        .where(
+            collections.c.entity == version.entity,
+            collections.c.project == version.project,
+            collections.c.name == version.name,
+            versions.c.number == version.version,
+        )
+    )
+    if collection_id is None:
+        address = f"{version.entity}/{version.project}/{version.name}:v{version.version}"
+        raise ArtifactNotFound("no such version", subject=address)
+    connection.execute(
+        insert(connection, run_inputs).on_conflict_do_nothing(),
+        {
+            "entity": entity,
+            "project": project,
+            "run": run,
+            "collection_id": collection_id,
+            "number": version.version,
+        },
+    )
+
+
+def _is(entity: str, project: str, run: str) -> ColumnElement[bool]:
+    return and_(runs.c.entity == entity, runs.c.project == project, runs.c.id == run)
+
+
+def _check_owner(connection: Connection, uid: int, entity: str, project: str, run: str) -> None:
+    owner = connection.execute(select(runs.c.uid).where(_is(entity, project, run))).scalar_one_or_none()
+    if owner is None:
+        raise ArtifactNotFound("no such run", subject=f"{entity}/{project}/{run}", remedy="start it with init")
+    if owner != uid:
+        raise _denied(entity, project, run)
+
+
+def _denied(entity: str, project: str, run: str) -> Denied:
+    return Denied(
+        "the run belongs to another user", subject=f"{entity}/{project}/{run}", remedy="use another run id"
+    )

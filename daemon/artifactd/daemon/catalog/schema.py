@@ -1,0 +1,153 @@
+"""The tables of the catalog. Times are Unix seconds, sizes are bytes, digests carry their algorithm."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+__all__ = ["aliases", "blobs", "collections", "commits", "metadata", "run_inputs", "runs", "tags", "versions"]
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+def _version_key() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["collection_id", "number"], ["versions.collection_id", "versions.number"])
+
+
+collections = Table(
+    "collections",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("entity", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("next_version", BigInteger, nullable=False),
+    Column("created_at", Double, nullable=False),
+    UniqueConstraint("entity", "project", "name"),
+    CheckConstraint("next_version >= 0", name="next_version"),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("collection_id", Integer, ForeignKey("collections.id"), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("files", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("description", Text),
+    Column("metadata", Text, nullable=False),
+    Column("run", Text),
+    Column("created_at", Double, nullable=False),
+    Column("deleted_at", Double),
+    PrimaryKeyConstraint("collection_id", "number"),
+    CheckConstraint("number >= 0", name="number"),
+    CheckConstraint("files >= 0", name="files"),
+    CheckConstraint("size >= 0", name="size"),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("collection_id", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    PrimaryKeyConstraint("collection_id", "name"),
+    _version_key(),
+    Index(None, "collection_id", "number"),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("collection_id", Integer, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    PrimaryKeyConstraint("collection_id", "number", "name"),
+    _version_key(),
+)
+
+commits = Table(
+    "commits",
+    metadata,
+    Column("uid", BigInteger, nullable=False),
+    Column("submission_id", LargeBinary, nullable=False),
+    Column("body_hash", LargeBinary, nullable=False),
+    Column("collection_id", Integer, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("created", Boolean, nullable=False),
+    Column("warning", Text),
+    # Look-ups name many submissions of many users: the id comes first, and finds them by itself.
+    PrimaryKeyConstraint("submission_id", "uid"),
+    _version_key(),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("entity", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("length", BigInteger, nullable=False),
+    PrimaryKeyConstraint("entity", "digest"),
+    CheckConstraint('"offset" >= 0 AND length >= 0', name="extent"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("entity", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("uid", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("job_type", Text),
+    Column("group", Text),
+    Column("config", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("ended_at", Double),
+    PrimaryKeyConstraint("entity", "project", "id"),
+    CheckConstraint("state IN ('running', 'finished', 'failed', 'crashed')", name="state"),
+)
+
+run_inputs = Table(
+    "run_inputs",
+    metadata,
+    Column("entity", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("collection_id", Integer, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    PrimaryKeyConstraint("entity", "project", "run", "collection_id", "number"),
+    ForeignKeyConstraint(["entity", "project", "run"], ["runs.entity", "runs.project", "runs.id"]),
+    _version_key(),
+    Index(None, "collection_id", "number"),
+)

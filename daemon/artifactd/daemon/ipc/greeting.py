@@ -1,0 +1,32 @@
+"""Answering `Hello`: what a client must know before it snapshots its first file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from artifactd.daemon.ipc.access import Peer
+from artifactd.protocol import messages
+
+__all__ = ["Greeting"]
+
+INLINE_MANIFEST = 64 << 10
+
+
+class Greeting:
+    """Tells each peer the same, but for what depends on its uid."""
+
+    def __init__(self, *, version: str, spool: Path, reserve: int) -> None:
+        self._version = version
+        self._spool = spool
+        self._reserve = reserve
+
+    async def hello(self, peer: Peer, request: messages.Hello) -> messages.Welcome:
+        return messages.Welcome(
+            daemon_version=self._version,
+            features=(),
+            spool=str(self._spool),
+            reserve=self._reserve,
+            in_place=peer.uid == os.geteuid(),
+            inline_manifest=INLINE_MANIFEST,
+        )

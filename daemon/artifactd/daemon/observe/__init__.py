@@ -1,0 +1,1 @@
+"""What the operator sees: the status object and the log."""

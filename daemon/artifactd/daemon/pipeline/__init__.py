@@ -1,0 +1,1 @@
+"""From accepted to committed: hash, look up, upload, and commit in order."""

@@ -1,0 +1,87 @@
+"""The only ordered step: everything that may commit now, in one transaction of the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import trio
+
+from artifactd.daemon.catalog.catalog import Catalog
+from artifactd.daemon.catalog.commit import MAX_HEADS
+from artifactd.daemon.catalog.records import CommitRefused, Head
+from artifactd.daemon.crashpoints import Point, reach
+from artifactd.daemon.pipeline.catalog_calls import CatalogCalls
+from artifactd.daemon.queue import results
+from artifactd.daemon.queue.ending import Ending
+from artifactd.daemon.queue.journal import Journal, Row
+from artifactd.daemon.queue.recovery import submit_of
+from artifactd.daemon.queue.submissions import Queue, Submission
+from artifactd.protocol.errors import InvalidRequest
+
+__all__ = ["Committer"]
+
+
+class Committer:
+    """Commits batches one after the other. A commit whose outcome is unknown is simply repeated:
+
+    the catalog skips what it recorded and gives the outcome of then.
+    """
+
+    def __init__(
+        self, *, queue: Queue, ending: Ending, journal: Journal, catalog: Catalog, calls: CatalogCalls
+    ) -> None:
+        self._queue = queue
+        self._ending = ending
+        self._journal = journal
+        self._catalog = catalog
+        self._calls = calls
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Commit until cancelled; a transaction under way is finished first."""
+        task_status.started()
+        while True:
+            await self._commit(await self._queue.next_to_commit(MAX_HEADS))
+
+    async def _commit(self, batch: Sequence[Submission]) -> None:
+        heads = await trio.to_thread.run_sync(self._heads, batch)
+        reach(Point.BEFORE_COMMIT)
+        outcomes = await self._calls.in_thread(partial(self._catalog.commit, heads))
+        reach(Point.AFTER_COMMIT)
+        committed = []
+        for submission, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, CommitRefused):
+                await self._ending.refused(
+                    submission, InvalidRequest(outcome.reason, subject=submission.collection)
+                )
+            else:
+                result = results.committed(submission, outcome.version, outcome.digest, outcome.warning)
+                committed.append((submission, result))
+        await self._ending.committed(committed)
+
+    def _heads(self, batch: Sequence[Submission]) -> list[Head]:
+        rows = self._journal.bodies([submission.position for submission in batch])
+        return [_head(submission, rows[submission.position]) for submission in batch]
+
+
+def _head(submission: Submission, row: Row) -> Head:
+    submit = submit_of(row.body)
+    assert submission.manifest is not None
+    return Head(
+        uid=row.uid,
+        id=row.id,
+        body_hash=row.body_hash,
+        entity=submit.entity,
+        project=submit.project,
+        name=submit.name,
+        type=submit.type,
+        digest=submission.manifest,
+        size=submit.size,
+        files=submit.files,
+        aliases=submit.aliases,
+        tags=submit.tags,
+        description=submit.description,
+        metadata=submit.metadata,
+        run=submit.run,
+        accepted_at=row.accepted_at,
+    )

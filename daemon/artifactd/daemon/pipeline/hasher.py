@@ -1,0 +1,126 @@
+"""Reading and hashing, in threads. Small files stay in memory, so that one read serves their upload too."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import trio
+from blake3 import blake3
+
+from artifactd.daemon.crashpoints import Point, reach
+from artifactd.daemon.pipeline.batches import Batch
+from artifactd.daemon.pipeline.digest_cache import DigestCache
+from artifactd.daemon.queue.spool import SubmissionFiles
+from artifactd.protocol.errors import ArtifactFailed
+from artifactd.protocol.manifest import DraftEntry, digest_of
+
+__all__ = ["Hashed", "Hasher", "read_entry"]
+
+_STEP = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """One entry and its digest; `data` is None where the bytes were not read or are too many to keep."""
+
+    entry: DraftEntry
+    digest: str
+    data: bytes | None
+
+
+class Hasher:
+    """Hashes for all submissions, with at most one thread per processor."""
+
+    def __init__(self, cache: DigestCache) -> None:
+        self._cache = cache
+        self._processors = trio.CapacityLimiter(max(2, os.cpu_count() or 1))
+
+    async def hash(self, batch: Batch, files: SubmissionFiles, uid: int) -> list[Hashed]:
+        """The digests of a batch, in order. Raises `ArtifactFailed`; cancelling takes effect between chunks."""
+        work = self._hash_large if batch.is_large else self._hash_small
+        return await trio.to_thread.run_sync(work, batch, files, uid, limiter=self._processors)
+
+    def _hash_small(self, batch: Batch, files: SubmissionFiles, uid: int) -> list[Hashed]:
+        hashed: list[Hashed] = []
+        learnt: list[tuple[os.stat_result, str]] = []
+        with _Opener(files) as opener:
+            for entry in batch.entries:
+                if entry.identity and (known := self._cache.find(uid, files.stat_in_place(entry))):
+                    hashed.append(Hashed(entry, known, None))
+                    continue
+                fd = opener.open(entry)
+                data = read_entry(entry, fd)
+                files.check_unchanged(entry, fd)
+                digest = digest_of(blake3(data).digest())
+                hashed.append(Hashed(entry, digest, data))
+                if entry.identity:
+                    learnt.append((os.fstat(fd), digest))
+        reach(Point.MID_HASH)
+        self._cache.add(uid, learnt)
+        return hashed
+
+    def _hash_large(self, batch: Batch, files: SubmissionFiles, uid: int) -> list[Hashed]:
+        (entry,) = batch.entries
+        if entry.identity and (known := self._cache.find(uid, files.stat_in_place(entry))):
+            return [Hashed(entry, known, None)]
+        with _Opener(files) as opener:
+            fd = opener.open(entry)
+            digest = digest_of(_hash_file(entry, fd))
+            files.check_unchanged(entry, fd)
+            if entry.identity:
+                self._cache.add(uid, [(os.fstat(fd), digest)])
+        return [Hashed(entry, digest, None)]
+
+
+class _Opener:
+    """Opens the files of a batch; small files that share a file share its descriptor."""
+
+    def __init__(self, files: SubmissionFiles) -> None:
+        self._files = files
+        self._source: bytes | None = None
+        self._fd = -1
+
+    def open(self, entry: DraftEntry) -> int:
+        if entry.source != self._source or entry.identity is not None:
+            self.close()
+            self._fd = self._files.open(entry)
+            self._source = entry.source
+        return self._fd
+
+    def close(self) -> None:
+        if self._source is not None:
+            os.close(self._fd)
+            self._source = None
+
+    def __enter__(self) -> _Opener:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_entry(entry: DraftEntry, fd: int) -> bytes:
+    """All bytes of a small entry."""
+    data = os.pread(fd, entry.size, entry.offset)
+    while len(data) < entry.size:
+        more = os.pread(fd, entry.size - len(data), entry.offset + len(data))
+        if not more:
+            raise ArtifactFailed(f"ends after {len(data)} of {entry.size} bytes", subject=entry.path)
+        data += more
+    return data
+
+
+def _hash_file(entry: DraftEntry, fd: int) -> bytes:
+    hash = blake3()
+    buffer = memoryview(bytearray(min(_STEP, entry.size)))
+    done = 0
+    while done < entry.size:
+        read = os.preadv(fd, [buffer[: entry.size - done]], entry.offset + done)
+        if not read:
+            raise ArtifactFailed(f"ends after {done} of {entry.size} bytes", subject=entry.path)
+        hash.update(buffer[:read])
+        done += read
+        reach(Point.MID_HASH)
+        trio.from_thread.check_cancelled()
+    return hash.digest()

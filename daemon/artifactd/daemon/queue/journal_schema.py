@@ -1,0 +1,100 @@
+"""The journal's tables, and how its file is opened so that a full disk and a power cut find it prepared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+
+__all__ = ["JournalTooNew", "open_journal", "open_reader"]
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE submissions (
+    position INTEGER PRIMARY KEY,
+    uid INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    body BLOB NOT NULL,
+    body_hash BLOB NOT NULL,
+    accepted_at REAL NOT NULL,
+    boot TEXT NOT NULL,
+    state TEXT NOT NULL,
+    durable INTEGER NOT NULL,
+    ended_at REAL,
+    result BLOB,
+    checksum BLOB NOT NULL,
+    UNIQUE (uid, id)
+) STRICT;
+CREATE INDEX submissions_unfinished ON submissions (position) WHERE state = 'accepted';
+CREATE INDEX submissions_ended ON submissions (ended_at) WHERE ended_at IS NOT NULL;
+CREATE TABLE lanes (
+    uid INTEGER NOT NULL,
+    lane BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    boot TEXT NOT NULL,
+    PRIMARY KEY (uid, lane)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE uploads (
+    key TEXT PRIMARY KEY,
+    upload_id TEXT
+) STRICT, WITHOUT ROWID;
+CREATE TABLE quarantine (
+    position INTEGER PRIMARY KEY,
+    uid INTEGER,
+    id BLOB,
+    body BLOB,
+    found_at REAL NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+"""
+
+_PREALLOCATED = 8 << 20
+"""Bytes that the database file and its write-ahead log own before the disk can fill up."""
+
+
+class JournalTooNew(Exception):
+    """The journal was written by a newer artifactd."""
+
+
+def open_journal(path: Path) -> apsw.Connection:
+    """Open, or create, the journal with the one connection that writes and checkpoints it."""
+    path.touch(mode=0o600)
+    db = apsw.Connection(str(path))
+    db.set_busy_timeout(5_000)
+    if db.pragma("journal_mode", "wal") != "wal":
+        raise OSError(f"{path}: the filesystem refuses SQLite's write-ahead log")
+    db.pragma("synchronous", "FULL")
+    version = db.pragma("user_version")
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise JournalTooNew(f"{path} has schema {version}; this artifactd knows up to {SCHEMA_VERSION}")
+    if version == 0:
+        with db:
+            db.execute(_SCHEMA)
+            db.pragma("user_version", SCHEMA_VERSION)
+    _preallocate(db)
+    return db
+
+
+def _preallocate(db: apsw.Connection) -> None:
+    """Give the file free pages, and its log as much: updates of accepted work must not need the disk."""
+    free = db.pragma("freelist_count")
+    size = db.pragma("page_size")
+    assert isinstance(free, int)
+    assert isinstance(size, int)
+    if free * size < _PREALLOCATED // 2:
+        with db:
+            db.execute("CREATE TABLE preallocation (bytes BLOB)")
+            db.execute("INSERT INTO preallocation VALUES (zeroblob(?))", (_PREALLOCATED,))
+        with db:
+            db.execute("DROP TABLE preallocation")
+        db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_FULL)
+
+
+def open_reader(path: Path) -> apsw.Connection:
+    """A connection that only reads; it never checkpoints."""
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    db.set_busy_timeout(5_000)
+    db.pragma("query_only", True)
+    db.wal_autocheckpoint(0)
+    return db

@@ -1,0 +1,175 @@
+"""What the administrator may set: read once at the start, checked, frozen.
+
+Strongest first: command line, `ARTIFACTD_*` environment, `artifactd.toml`, defaults. The file is the one given
+with `--config`, else `artifactd.toml` in the home, else `/etc/artifactd/artifactd.toml`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from artifactd.protocol.endpoint import check_socket_path, default_home, home_socket
+from artifactd.protocol.errors import InvalidRequest
+
+__all__ = ["BadSetting", "S3Settings", "Settings", "load"]
+
+SYSTEM_CONFIG = Path("/etc/artifactd/artifactd.toml")
+CONFIG_NAME = "artifactd.toml"
+
+
+class BadSetting(Exception):
+    """A setting that stops the start: which file or variable, which key, which value, what would be right."""
+
+
+class S3Settings(BaseModel):
+    """`[store.s3]`: how the S3 server is reached. Credentials come from the SDK's own chain."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    addressing_style: Literal["auto", "path", "virtual"] = "auto"
+
+
+class _StoreSettings(BaseModel):
+    """`[store]`: where blobs go. `url` is `file:///dir`, `s3://bucket/prefix` or `memory:`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: Annotated[str, Field(pattern=r"^($|file:///|s3://[^/]|memory:$)")] = ""
+    s3: S3Settings = S3Settings()
+
+
+class _CatalogSettings(BaseModel):
+    """`[catalog]`: where versions are recorded. `url` is `sqlite:///file`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: Annotated[str, Field(pattern=r"^($|sqlite:///)")] = ""
+
+
+class _SpoolSettings(BaseModel):
+    """`[spool]`: `reserve` is what stays free on the home's filesystem, in bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reserve: Annotated[int, Field(ge=0)] = 1 << 30
+
+
+class _UploadSettings(BaseModel):
+    """`[upload]`: how many submissions are hashed and uploaded at the same time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    submissions: Annotated[int, Field(ge=1, le=1024)] = 64
+
+
+class Settings(BaseModel):
+    """Every setting. `home` holds the journal, the spool and, unless configured otherwise, catalog and blobs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path
+    socket: Path
+    store: _StoreSettings = _StoreSettings()
+    catalog: _CatalogSettings = _CatalogSettings()
+    spool: _SpoolSettings = _SpoolSettings()
+    upload: _UploadSettings = _UploadSettings()
+
+    @property
+    def store_url(self) -> str:
+        return self.store.url or f"file://{self.home / 'blobs'}"
+
+    @property
+    def catalog_url(self) -> str:
+        return self.catalog.url or f"sqlite:///{self.home / 'catalog.db'}"
+
+
+class _Layers:
+    """Values from several sources, each remembered with where it came from. Later ones win."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self._origins: dict[tuple[str, ...], str] = {}
+
+    def set(self, key: tuple[str, ...], value: Any, origin: str) -> Self:
+        *tables, last = key
+        table = self.values
+        for name in tables:
+            table = table.setdefault(name, {})
+            if not isinstance(table, dict):
+                raise BadSetting(f"{origin}: {name} is a table, not a value")
+        table[last] = value
+        self._origins[key] = origin
+        return self
+
+    def add_file(self, path: Path) -> None:
+        try:
+            document = tomllib.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise BadSetting(f"{path}: cannot be read: {error}") from error
+        self._add_table(document, (), str(path))
+
+    def _add_table(self, table: Mapping[str, Any], prefix: tuple[str, ...], origin: str) -> None:
+        for name, value in table.items():
+            if isinstance(value, dict):
+                self._add_table(value, (*prefix, name), origin)
+            else:
+                self.set((*prefix, name), value, origin)
+
+    def add_environment(self, environ: Mapping[str, str]) -> None:
+        """`ARTIFACTD_STORE` and `ARTIFACTD_CATALOG` are URLs; `ARTIFACTD_SPOOL__RESERVE` is `[spool] reserve`."""
+        for name, value in environ.items():
+            if name in ("ARTIFACTD_STORE", "ARTIFACTD_CATALOG"):
+                self.set((name.removeprefix("ARTIFACTD_").lower(), "url"), value, f"environment {name}")
+            elif name.startswith("ARTIFACTD_") and "__" in name:
+                key = tuple(name.removeprefix("ARTIFACTD_").lower().split("__"))
+                self.set(key, value, f"environment {name}")
+
+    def origin(self, key: tuple[str, ...]) -> str:
+        for length in range(len(key), 0, -1):
+            if origin := self._origins.get(key[:length]):
+                return origin
+        return "default"
+
+
+def load(
+    *,
+    home: Path | None = None,
+    store: str | None = None,
+    catalog: str | None = None,
+    config: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Merge command line, environment, file and defaults. Raises `BadSetting`."""
+    explicit = home is not None or bool(environ.get("ARTIFACTD_HOME"))
+    home = (home or default_home(environ)).absolute()
+    layers = _Layers()
+    if file := config or next((path for path in (home / CONFIG_NAME, SYSTEM_CONFIG) if path.exists()), None):
+        layers.add_file(file)
+    layers.add_environment(environ)
+    if store is not None:
+        layers.set(("store", "url"), store, "--store")
+    if catalog is not None:
+        layers.set(("catalog", "url"), catalog, "--catalog")
+    try:
+        socket = check_socket_path(home_socket(home, environ, explicit=explicit))
+        return Settings.model_validate({**layers.values, "home": home, "socket": socket})
+    except InvalidRequest as error:
+        raise BadSetting(str(error)) from error
+    except ValidationError as error:
+        raise BadSetting("; ".join(_explain(dict(problem), layers) for problem in error.errors())) from error
+
+
+def _explain(problem: dict[str, Any], layers: _Layers) -> str:
+    key = tuple(str(part) for part in problem["loc"])
+    wanted = problem["msg"]
+    if problem["type"] == "extra_forbidden":
+        wanted = "there is no such setting"
+    return f"{layers.origin(key)}: {'.'.join(key)} = {problem['input']!r}: {wanted}"

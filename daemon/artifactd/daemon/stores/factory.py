@@ -1,0 +1,58 @@
+"""From a store's URL to the store. What only one kind of store needs is imported when one is opened."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import trio
+
+from artifactd.daemon.stores.base import Store, UploadJournal
+from artifactd.daemon.stores.s3_options import S3Options
+
+__all__ = ["S3Options", "open_store"]
+
+
+@asynccontextmanager
+async def open_store(url: str, *, s3: S3Options, journal: UploadJournal) -> AsyncIterator[Store]:
+    """Open `file:///dir`, `s3://bucket/prefix` or `memory:` for as long as the context lasts.
+
+    Leaving it closes the store and, for S3, ends the asyncio thread. Raises `ValueError` for any other URL.
+    """
+    parts = urlsplit(url)
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError(f"a store's URL has no query, fragment or credentials ({parts.scheme}:…)")
+    if parts.scheme == "s3" and parts.netloc:
+        async with _open_s3(parts, s3, journal) as store:
+            yield store
+    elif parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
+        from artifactd.daemon.stores.local import LocalStore
+
+        yield LocalStore(Path(unquote(parts.path)))
+    elif url == "memory:":
+        from artifactd.daemon.stores.memory import MemoryStore
+
+        yield MemoryStore()
+    else:
+        raise ValueError(f"{url!r} is no store: use file:///dir, s3://bucket/prefix or memory:")
+
+
+@asynccontextmanager
+async def _open_s3(parts: SplitResult, options: S3Options, journal: UploadJournal) -> AsyncIterator[Store]:
+    from artifactd.daemon.stores.asyncio_bridge import open_bridge
+    from artifactd.daemon.stores.s3 import S3Store
+    from artifactd.daemon.stores.s3_client import open_client
+    from artifactd.daemon.stores.s3_upload import SMALL_PUTS
+
+    if "@" in (options.endpoint_url or ""):
+        raise ValueError("endpoint_url must not contain credentials: the SDK's own chain finds them")
+    async with open_bridge() as bridge:
+        client = await bridge.call(open_client, options, SMALL_PUTS)
+        store = S3Store(bridge, client, parts.netloc, parts.path.strip("/"), options, journal)
+        try:
+            yield store
+        finally:
+            with trio.CancelScope(shield=True):
+                await store.aclose()

@@ -1,0 +1,116 @@
+"""What an S3 error means for a retry: by error code, else by HTTP status, else by the exception's class."""
+
+from __future__ import annotations
+
+import aiohttp
+from botocore.exceptions import (
+    BotoCoreError,
+    ChecksumError,
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoAuthTokenError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+    SSLError,
+    TokenRetrievalError,
+)
+
+from artifactd.daemon.stores.base import Kind, StoreError
+
+__all__ = ["S3_ERRORS", "classify"]
+
+S3_ERRORS = (BotoCoreError, ClientError, aiohttp.ClientError, TimeoutError)
+"""All that a request raises, cancellation aside."""
+
+_BY_CODE = {
+    Kind.THROTTLED: (
+        "BandwidthLimitExceeded RequestLimitExceeded RequestThrottled RequestThrottledException SlowDown "
+        "ServiceUnavailable Throttling ThrottlingException TooManyRequests TooManyRequestsException"
+    ),
+    Kind.DENIED: (
+        "AccessDenied AccountProblem AllAccessDisabled AuthorizationHeaderMalformed ExpiredToken Forbidden "
+        "InvalidAccessKeyId InvalidToken RequestTimeTooSkewed SignatureDoesNotMatch TokenRefreshRequired"
+    ),
+    Kind.NOT_FOUND: "NoSuchKey NoSuchUpload NotFound",
+    Kind.CONFLICT: "ConditionalRequestConflict PreconditionFailed",
+    Kind.CORRUPT: (
+        "BadDigest ContentSHA256Mismatch InvalidDigest XAmzContentChecksumMismatch XAmzContentSHA256Mismatch"
+    ),
+    Kind.TRANSIENT: "IncompleteBody InternalError InvalidPart OperationAborted RequestTimeout",
+    Kind.PERMANENT: "NoSuchBucket NotImplemented",
+}
+_KIND_OF_CODE = {code: kind for kind, codes in _BY_CODE.items() for code in codes.split()}
+
+_KIND_OF_STATUS = {
+    401: Kind.DENIED,
+    403: Kind.DENIED,
+    404: Kind.NOT_FOUND,
+    408: Kind.TRANSIENT,
+    409: Kind.CONFLICT,
+    412: Kind.CONFLICT,
+    429: Kind.THROTTLED,
+    501: Kind.PERMANENT,
+    503: Kind.THROTTLED,
+}
+
+_NO_CREDENTIALS = (
+    CredentialRetrievalError,
+    NoAuthTokenError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    TokenRetrievalError,
+)
+_NEVER_SENT = (ConnectTimeoutError, ProxyConnectionError, SSLError, aiohttp.ClientConnectorError)
+_CUT_OFF = (
+    ConnectionClosedError,
+    EndpointConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+    TimeoutError,
+    aiohttp.ClientError,
+)
+
+_TAKES_EFFECT = frozenset({"put", "create", "complete"})
+"""Operations that change what others see, or leave something behind, even if their answer is lost."""
+
+
+def classify(error: Exception, operation: str, key: str) -> StoreError:
+    """Build the `StoreError` for one of `S3_ERRORS` that `operation` raised."""
+    if isinstance(error, ClientError):
+        details = error.response.get("Error", {})
+        code = str(details.get("Code", ""))
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        return StoreError(_answered(code, status, operation), operation, key, f"{code}: {details.get('Message')}")
+    return StoreError(_unanswered(error, operation), operation, key, str(error) or type(error).__name__)
+
+
+def _answered(code: str, status: int, operation: str) -> Kind:
+    if code == "NoSuchUpload" and operation != "abort":
+        # Somebody aborted it under us; another attempt makes a new one.
+        return Kind.TRANSIENT
+    kind = _KIND_OF_CODE.get(code) or _KIND_OF_STATUS.get(status)
+    return kind or (Kind.TRANSIENT if status >= 500 else Kind.PERMANENT)
+
+
+def _unanswered(error: Exception, operation: str) -> Kind:
+    if isinstance(error, _NO_CREDENTIALS):
+        return Kind.DENIED
+    if isinstance(error, (ChecksumError, FlexibleChecksumError)):
+        return Kind.CORRUPT
+    cause = getattr(error, "kwargs", {}).get("error")
+    if isinstance(error, _NEVER_SENT) or isinstance(cause, _NEVER_SENT):
+        return Kind.TRANSIENT
+    if isinstance(error, _CUT_OFF):
+        return Kind.UNKNOWN_OUTCOME if operation in _TAKES_EFFECT else Kind.TRANSIENT
+    return Kind.PERMANENT

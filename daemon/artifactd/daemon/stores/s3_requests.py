@@ -1,0 +1,221 @@
+"""The S3 requests of one store, on the asyncio loop: one request a method, every failure classified.
+
+Checksums are CRC64NVME in a header, which a server may verify. Not every server knows them and some refuse
+even right ones: what a server refuses, and then accepts without, it is not sent again.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from artifactd.daemon.stores.asyncio_bridge import in_thread
+from artifactd.daemon.stores.base import Kind, ObjectInfo, StoreError
+from artifactd.daemon.stores.os_errors import os_errors, write_all
+from artifactd.daemon.stores.s3_body import Body
+from artifactd.daemon.stores.s3_errors import S3_ERRORS, classify
+
+__all__ = ["Part", "Requests"]
+
+_ALGORITHM = {"ChecksumAlgorithm": "CRC64NVME", "ChecksumType": "FULL_OBJECT"}
+_WRITE_SIZE = 1 << 20
+"""Bytes of a download that are gathered for one write in a worker thread."""
+
+
+class Part(NamedTuple):
+    """A part that the server has: its number from 1, CRC64NVME and size in bytes."""
+
+    number: int
+    etag: str
+    crc: int
+    size: int
+
+
+class Requests:
+    """Requests about keys below `prefix`, which is empty or ends with a slash."""
+
+    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._prefix = prefix
+        self._checksums = True
+        self._whole_checksum = True
+
+    async def put(self, key: str, data: memoryview, crc: int) -> None:
+        await self._send("put", "put_object", key, data, crc)
+
+    async def create(self, key: str) -> str:
+        """Create a multipart upload and return its id."""
+        response = await self._with_checksum("create", "create_multipart_upload", key, _ALGORITHM)
+        return str(response["UploadId"])
+
+    async def put_part(self, key: str, upload_id: str, number: int, data: memoryview, crc: int) -> Part:
+        response = await self._send(
+            "put part of", "upload_part", key, data, crc, UploadId=upload_id, PartNumber=number
+        )
+        return Part(number, response["ETag"], crc, len(data))
+
+    async def complete(self, key: str, upload_id: str, parts: Sequence[Part], crc: int) -> bool:
+        """Make the parts one object; `crc` is that of the whole.
+
+        Returns whether the server vouched for the whole by a checksum of it.
+        """
+        listed = [
+            {"PartNumber": part.number, "ETag": part.etag}
+            | ({"ChecksumCRC64NVME": _encoded(part.crc)} if self._checksums else {})
+            for part in parts
+        ]
+        request = {"UploadId": upload_id, "MultipartUpload": {"Parts": listed}}
+        whole = {"ChecksumCRC64NVME": _encoded(crc), "ChecksumType": "FULL_OBJECT"}
+        if self._checksums and self._whole_checksum:
+            try:
+                response = await self._call("complete", "complete_multipart_upload", key, **request, **whole)
+            except StoreError as error:
+                if error.kind not in (Kind.CORRUPT, Kind.PERMANENT):
+                    raise
+                response = await self._call("complete", "complete_multipart_upload", key, **request)
+                self._whole_checksum = False
+        else:
+            response = await self._call("complete", "complete_multipart_upload", key, **request)
+        return _verify(response, "complete", key, crc)
+
+    async def abort(self, key: str, upload_id: str) -> None:
+        """Abort a multipart upload; one that is not there is success."""
+        try:
+            await self._call("abort", "abort_multipart_upload", key, UploadId=upload_id)
+        except StoreError as error:
+            if error.kind is not Kind.NOT_FOUND:
+                raise
+
+    async def uploads(self, key: str) -> list[str]:
+        """The ids of all unfinished multipart uploads with exactly this key."""
+        found: list[str] = []
+        marker: dict[str, str] = {}
+        while True:
+            page = await self._bucket_call(
+                "list uploads of", "list_multipart_uploads", key, Prefix=self._prefix + key, **marker
+            )
+            uploads = page.get("Uploads", ())
+            found += [upload["UploadId"] for upload in uploads if upload["Key"] == self._prefix + key]
+            if not page.get("IsTruncated"):
+                return found
+            marker = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+
+    async def get(self, key: str, fd: int, offset: int, length: int | None) -> int:
+        """Write a range of the object to `fd`; one that begins at or after its end is empty."""
+        if length == 0:
+            return await self._get_nothing(key, offset)
+        end = "" if length is None else offset + length - 1
+        ranged = {"Range": f"bytes={offset}-{end}"} if offset or length is not None else {}
+        try:
+            response = await self._call("get", "get_object", key, **ranged)
+        except StoreError as error:
+            if error.kind is not Kind.PERMANENT:
+                raise
+            return await self._get_nothing(key, offset, error)
+        async with response["Body"] as body:
+            return await self._drain(body, key, fd)
+
+    async def _get_nothing(self, key: str, offset: int, refusal: StoreError | None = None) -> int:
+        """Return 0 if that is the answer for an object that exists, else raise."""
+        found = await self.head(key)
+        if found is None:
+            raise StoreError(Kind.NOT_FOUND, "get", key, "no such object")
+        if refusal and offset < found.size:
+            raise refusal
+        return 0
+
+    async def _drain(self, body: Any, key: str, fd: int) -> int:
+        total, held, pieces = 0, 0, []
+        while True:
+            piece = await self._read(body, key)
+            pieces.append(piece)
+            held += len(piece)
+            if held >= _WRITE_SIZE or not piece:
+                with os_errors("get", key):
+                    total += await in_thread(write_all, fd, memoryview(b"".join(pieces)))
+                held, pieces = 0, []
+            if not piece:
+                return total
+
+    async def _read(self, body: Any, key: str) -> bytes:
+        try:
+            piece: bytes = await body.read(_WRITE_SIZE)
+        except S3_ERRORS as error:
+            raise classify(error, "get", key) from error
+        return piece
+
+    async def head(self, key: str) -> ObjectInfo | None:
+        try:
+            response = await self._call("head", "head_object", key)
+        except StoreError as error:
+            if error.kind is not Kind.NOT_FOUND:
+                raise
+            return None
+        return ObjectInfo(key, response["ContentLength"])
+
+    async def delete(self, key: str) -> None:
+        try:
+            await self._call("delete", "delete_object", key)
+        except StoreError as error:
+            if error.kind is not Kind.NOT_FOUND:
+                raise
+
+    async def page(self, prefix: str, token: str) -> tuple[list[ObjectInfo], str | None]:
+        """One page of the listing, the first for the token "", and the token of the next or None."""
+        more = {"ContinuationToken": token} if token else {}
+        response = await self._bucket_call("list", "list_objects_v2", prefix, Prefix=self._prefix + prefix, **more)
+        skip = len(self._prefix)
+        found = [ObjectInfo(item["Key"][skip:], item["Size"]) for item in response.get("Contents", ())]
+        return found, response.get("NextContinuationToken")
+
+    async def _send(
+        self, operation: str, method: str, key: str, data: memoryview, crc: int, **params: Any
+    ) -> dict[str, Any]:
+        checksum = {"ChecksumCRC64NVME": _encoded(crc)}
+        response = await self._with_checksum(
+            operation, method, key, checksum, Body=Body(data), ContentLength=len(data), **params
+        )
+        _verify(response, operation, key, crc)
+        return response
+
+    async def _with_checksum(
+        self, operation: str, method: str, key: str, checksum: dict[str, str], **params: Any
+    ) -> dict[str, Any]:
+        if not self._checksums:
+            return await self._call(operation, method, key, **params)
+        try:
+            return await self._call(operation, method, key, **params, **checksum)
+        except StoreError as error:
+            if error.kind is not Kind.PERMANENT:
+                raise
+            response = await self._call(operation, method, key, **params)
+            # The very same request passed without it, so it was the checksum that the server did not know.
+            self._checksums = False
+            return response
+
+    async def _call(self, operation: str, method: str, key: str, **params: Any) -> dict[str, Any]:
+        return await self._bucket_call(operation, method, key, Key=self._prefix + key, **params)
+
+    async def _bucket_call(self, operation: str, method: str, key: str, **params: Any) -> dict[str, Any]:
+        try:
+            response: dict[str, Any] = await getattr(self._client, method)(Bucket=self._bucket, **params)
+        except S3_ERRORS as error:
+            raise classify(error, operation, key) from error
+        return response
+
+
+def _encoded(crc: int) -> str:
+    return base64.b64encode(crc.to_bytes(8, "big")).decode()
+
+
+def _verify(response: dict[str, Any], operation: str, key: str, crc: int) -> bool:
+    """Compare the checksum in a response, if there is one of the whole body; return whether there was."""
+    returned = response.get("ChecksumCRC64NVME", "")
+    # `…-3` is a checksum of three parts' checksums.
+    if not returned or "-" in returned:
+        return False
+    if returned != _encoded(crc):
+        raise StoreError(Kind.CORRUPT, operation, key, f"the server stored {returned}, sent was {_encoded(crc)}")
+    return True

@@ -1,0 +1,112 @@
+"""Blob locations and runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from catalog_heads import digest, make_head
+from sqlalchemy import create_engine, select
+
+from artifactd.daemon.catalog import BlobLocation, Catalog
+from artifactd.daemon.catalog.schema import run_inputs, runs
+from artifactd.protocol.errors import ArtifactNotFound, Denied, InvalidRequest
+from artifactd.protocol.messages import FinishRun, StartRun
+
+
+def rows(catalog_url: str, query: Any) -> list[tuple[Any, ...]]:
+    engine = create_engine(catalog_url)
+    with engine.connect() as connection:
+        found = [tuple(row) for row in connection.execute(query)]
+    engine.dispose()
+    return found
+
+
+def test_blobs_are_known_to_their_entity_only(catalog: Catalog) -> None:
+    here, there = BlobLocation("team/blobs/1", 0, 10), BlobLocation("others/blobs/2", 5, 20)
+    catalog.register_blobs([("team", digest(1), here), ("others", digest(2), there)])
+    assert catalog.known_blobs("team", [digest(1), digest(2), digest(3)]) == {digest(1): here}
+    assert catalog.known_blobs("others", {digest(2)}) == {digest(2): there}
+
+
+def test_a_blob_keeps_its_first_location(catalog: Catalog) -> None:
+    first, second = BlobLocation("k1", 0, 10), BlobLocation("k2", 0, 10)
+    catalog.register_blobs([("team", digest(1), first)])
+    catalog.register_blobs([("team", digest(1), second), ("team", digest(2), second)])
+    assert catalog.known_blobs("team", [digest(1), digest(2)]) == {digest(1): first, digest(2): second}
+
+
+def test_more_digests_than_one_statement_takes_are_found(catalog: Catalog) -> None:
+    catalog.register_blobs([("team", digest(n), BlobLocation(f"k{n}", 0, n)) for n in range(0, 40_000, 2)])
+    found = catalog.known_blobs("team", [digest(n) for n in range(40_000)])
+    assert sorted(location.length for location in found.values()) == list(range(0, 40_000, 2))
+
+
+def test_a_blob_that_the_database_refuses_leaves_none_of_its_batch(catalog: Catalog) -> None:
+    with pytest.raises(InvalidRequest):
+        catalog.register_blobs(
+            [("team", digest(1), BlobLocation("k", 0, 1)), ("team", digest(2), BlobLocation("k", 0, -1))]
+        )
+    assert catalog.known_blobs("team", [digest(1)]) == {}
+
+
+def start(id: str = "r1", **fields: Any) -> StartRun:
+    return StartRun(id=id, entity="team", project="vision", name="train", **fields)
+
+
+def test_a_run_is_recorded_closed_and_opened_again(catalog: Catalog, catalog_url: str) -> None:
+    state = select(runs.c["name", "group", "config", "uid", "state"], runs.c.ended_at.is_(None))
+    catalog.start_run(1000, start(group="g", config='{"lr":1}', pid=4))
+    assert rows(catalog_url, state) == [("train", "g", '{"lr":1}', 1000, "running", True)]
+    catalog.finish_run(1000, FinishRun(id="r1", entity="team", project="vision", state="failed"))
+    assert rows(catalog_url, state)[0][4:] == ("failed", False)
+    ((started,),) = rows(catalog_url, select(runs.c.started_at))
+    catalog.start_run(1000, start(pid=5))
+    assert rows(catalog_url, state) == [("train", None, "{}", 1000, "running", True)]
+    assert rows(catalog_url, select(runs.c.started_at)) == [(started,)]
+
+
+def test_a_run_belongs_to_the_user_who_started_it(catalog: Catalog, catalog_url: str) -> None:
+    catalog.commit([make_head(0)])
+    catalog.start_run(1000, start(pid=4))
+    version = catalog.version("team", "vision", "model", "latest")
+    with pytest.raises(Denied):
+        catalog.start_run(1001, start(pid=5))
+    with pytest.raises(Denied):
+        catalog.finish_run(1001, FinishRun(id="r1", entity="team", project="vision"))
+    with pytest.raises(Denied):
+        catalog.record_use(1001, "team", "vision", "r1", version)
+    assert rows(catalog_url, select(runs.c["uid", "pid", "state"])) == [(1000, 4, "running")]
+    assert rows(catalog_url, select(run_inputs)) == []
+
+
+def test_a_use_is_recorded_once_with_the_run_of_another_project(catalog: Catalog, catalog_url: str) -> None:
+    catalog.commit([make_head(0), make_head(1)])
+    catalog.start_run(1, StartRun(id="r1", entity="me", project="mine", name="n"))
+    version = catalog.version("team", "vision", "model", "v1")
+    for _ in range(2):
+        catalog.record_use(1, "me", "mine", "r1", version)
+    assert rows(catalog_url, select(run_inputs.c["entity", "project", "run", "number"])) == [
+        ("me", "mine", "r1", 1)
+    ]
+
+
+def test_what_does_not_exist_is_not_found(catalog: Catalog) -> None:
+    catalog.commit([make_head(0)])
+    version = catalog.version("team", "vision", "model", "latest")
+    with pytest.raises(ArtifactNotFound, match="team/vision/nope"):
+        catalog.finish_run(1, FinishRun(id="nope", entity="team", project="vision"))
+    with pytest.raises(ArtifactNotFound, match="team/vision/nope"):
+        catalog.record_use(1, "team", "vision", "nope", version)
+
+
+@pytest.mark.parametrize("state", ["running", "crashed", "done"])
+def test_a_run_ends_as_finished_or_failed_only(catalog: Catalog, state: str) -> None:
+    catalog.start_run(1, start())
+    with pytest.raises(InvalidRequest, match="finished or failed"):
+        catalog.finish_run(1, FinishRun(id="r1", entity="team", project="vision", state=state))
+
+
+def test_a_pid_beyond_the_database_is_an_invalid_request(catalog: Catalog) -> None:
+    with pytest.raises(InvalidRequest):
+        catalog.start_run(1, start(pid=1 << 63))
