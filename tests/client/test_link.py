@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import zmq
 from fake_daemon import FakeDaemon
 
 from artifactd.client import (
@@ -161,7 +160,7 @@ def test_a_refusal_arrives_as_the_error_it_names(daemon: FakeDaemon, client: Cli
 
 def test_a_daemon_of_another_major_protocol_is_refused_clearly(daemon: FakeDaemon, client: Client) -> None:
     daemon.major = 2
-    with pytest.raises(ProtocolMismatch, match="2.0"):
+    with pytest.raises(ProtocolMismatch, match=r"protocol 2\.0"):
         client.status()
 
 
@@ -227,9 +226,7 @@ def test_a_forked_child_logs_over_a_socket_and_a_lane_of_its_own(daemon: FakeDae
     assert lanes[1] == lanes[2] != lanes[0]
 
 
-def test_a_forked_child_cannot_touch_its_parents_draft(
-    daemon: FakeDaemon, client: Client, file: Path
-) -> None:
+def test_a_forked_child_cannot_touch_its_parents_draft(daemon: FakeDaemon, client: Client, file: Path) -> None:
     artifact = Artifact("model", "model")
     artifact.add_file(file, policy="move")
 
@@ -254,7 +251,7 @@ def test_an_interrupt_in_the_middle_of_a_request_leaves_the_next_one_unharmed(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(zmq.Socket, "recv_multipart", interrupted)
+        patch.setattr(_connection, "decode_envelope", interrupted)
         with pytest.raises(KeyboardInterrupt):
             client.status()
     assert client.status() == {"ok": True}
@@ -269,7 +266,7 @@ def test_a_program_that_ends_with_open_sockets_exits_at_once(daemon: FakeDaemon)
         "threading.Thread(target=background, daemon=True).start(); e.wait()\n"
     )
     run = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", code, str(daemon.path)], capture_output=True, text=True, timeout=20
+        [sys.executable, "-c", code, str(daemon.path)], capture_output=True, text=True, timeout=20
     )
     assert (run.returncode, run.stderr) == (0, "")
     assert len(daemon.submits()) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncIterator
 
@@ -173,3 +174,13 @@ async def test_in_thread_passes_results_and_errors_on(bridge: Bridge) -> None:
     assert await bridge.call(in_thread, "abc".upper) == "ABC"
     with pytest.raises(ValueError, match="invalid literal"):
         await bridge.call(in_thread, int, "x")
+
+
+async def test_the_bridge_works_without_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+
+    async def loop_module() -> str:
+        return type(asyncio.get_running_loop()).__module__
+
+    async with open_bridge() as bridge:
+        assert (await bridge.call(loop_module)).startswith("asyncio.")

@@ -49,7 +49,7 @@ def find_files(directory: str, prefix: str) -> list[Found]:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise InvalidRequest("not a directory", subject=path) from error
         except OSError as error:
-            raise InvalidRequest(f"cannot be read: {error.strerror}", subject=path) from error
+            raise InvalidRequest(f"cannot be read: {error.strerror}", subject=error.filename or path) from error
     return found
 
 

@@ -109,8 +109,8 @@ def decode_body(tag: int, frames: Sequence[bytes]) -> Message:
         raise InvalidRequest(f"unknown message tag {tag}")
     try:
         return cast(Message, _structure(cls, msgpack.unpackb(b"".join(frames))))
-    except (ValueError, TypeError, msgpack.UnpackException) as error:
-        raise InvalidRequest(f"malformed {cls.__name__}: {error}") from error
+    except (ValueError, TypeError, KeyError, RecursionError, msgpack.UnpackException) as error:
+        raise InvalidRequest(f"malformed {cls.__name__}: {error!r}") from error
 
 
 @cache
@@ -124,6 +124,8 @@ def _structure(hint: Any, value: Any) -> Any:
         return value
     if is_dataclass(hint):
         cls = cast(type, hint)
+        if not isinstance(value, dict):
+            raise TypeError(f"expected a map, got {type(value).__name__}")
         known = {
             field.name: _structure(_hints(cls)[field.name], value[field.name])
             for field in fields(hint)
@@ -134,6 +136,8 @@ def _structure(hint: Any, value: Any) -> Any:
     if origin is types.UnionType:
         return None if value is None else _structure(arguments[0], value)
     if origin is tuple:
+        if not isinstance(value, list):
+            raise TypeError(f"expected an array, got {type(value).__name__}")
         inner = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
         return tuple(_structure(item, element) for item, element in zip(inner, value, strict=True))
     expected = origin or hint

@@ -123,9 +123,7 @@ def read_manifest(file: BinaryIO) -> Iterator[Entry]:
 
     def entries() -> Iterator[Entry]:
         for _, body in read_blocks(file, draft=False):
-            for entry in _unpack(body, Entry._make):
-                digest_hex(entry.digest)
-                yield entry
+            yield from _unpack(body, _entry)
 
     return check_order(entries())
 
@@ -134,6 +132,14 @@ def read_draft(file: BinaryIO) -> Iterator[DraftEntry]:
     """Entries of a drafted manifest, as the client itself wrote it."""
     for _, body in read_blocks(file, draft=True):
         yield from _unpack(body, _draft_entry)
+
+
+def _entry(row: list[Any]) -> Entry:
+    path, digest, size = row
+    if not isinstance(path, str) or not isinstance(digest, str) or not isinstance(size, int):
+        raise TypeError(f"{row!r:.200} is not an entry")
+    digest_hex(digest)
+    return Entry(path, digest, size)
 
 
 def _draft_entry(row: list[Any]) -> DraftEntry:

@@ -16,9 +16,11 @@ from blake3 import blake3
 from artifactd.daemon.crashpoints import Point, reach
 from artifactd.daemon.ipc.access import Peer
 from artifactd.daemon.queue.group_commit import GroupCommit
-from artifactd.daemon.queue.journal import Accept, Operation, Row
+from artifactd.daemon.queue.journal import Operation
+from artifactd.daemon.queue.operations import Accept
 from artifactd.daemon.queue.recovery import submission_of
 from artifactd.daemon.queue.results import failure_of
+from artifactd.daemon.queue.rows import Row
 from artifactd.daemon.queue.submissions import Queue
 from artifactd.protocol import names
 from artifactd.protocol.errors import ArtifactdError, InvalidRequest, OutOfSpace

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from artifactd.daemon.stores.base import SINGLE_PUT
 from artifactd.protocol.manifest import DraftEntry
 
 __all__ = ["SMALL", "Batch", "plan"]
 
-SMALL = 8 << 20
+SMALL = SINGLE_PUT
 """Files up to this size, in bytes, are read once: hashed and uploaded from the same buffer."""
 
 MAX_FILES = 256

@@ -15,7 +15,8 @@ import trio
 
 from artifactd.daemon.crashpoints import Point, reach
 from artifactd.daemon.queue.group_commit import GroupCommit
-from artifactd.daemon.queue.journal import Journal, Operation, Prune
+from artifactd.daemon.queue.journal import Journal, Operation
+from artifactd.daemon.queue.operations import Prune
 from artifactd.protocol.states import State
 
 __all__ = ["Cleaner"]

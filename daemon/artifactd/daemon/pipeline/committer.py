@@ -14,8 +14,9 @@ from artifactd.daemon.crashpoints import Point, reach
 from artifactd.daemon.pipeline.catalog_calls import CatalogCalls
 from artifactd.daemon.queue import results
 from artifactd.daemon.queue.ending import Ending
-from artifactd.daemon.queue.journal import Journal, Row
+from artifactd.daemon.queue.journal import Journal
 from artifactd.daemon.queue.recovery import submit_of
+from artifactd.daemon.queue.rows import Row
 from artifactd.daemon.queue.submissions import Queue, Submission
 from artifactd.protocol.errors import InvalidRequest
 

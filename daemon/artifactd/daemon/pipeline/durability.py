@@ -11,7 +11,8 @@ import trio
 
 from artifactd.daemon.queue.filesystems import sync_filesystem
 from artifactd.daemon.queue.group_commit import GroupCommit
-from artifactd.daemon.queue.journal import Journal, MarkDurable, Operation
+from artifactd.daemon.queue.journal import Journal, Operation
+from artifactd.daemon.queue.operations import MarkDurable
 from artifactd.daemon.queue.recovery import submit_of
 from artifactd.daemon.queue.spool import SubmissionFiles
 from artifactd.daemon.queue.submissions import Queue, Submission

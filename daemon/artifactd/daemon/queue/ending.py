@@ -10,7 +10,8 @@ import trio
 
 from artifactd.daemon.queue import results
 from artifactd.daemon.queue.group_commit import GroupCommit
-from artifactd.daemon.queue.journal import Finish, Operation
+from artifactd.daemon.queue.journal import Operation
+from artifactd.daemon.queue.operations import Finish
 from artifactd.daemon.queue.submissions import Queue, Submission
 from artifactd.protocol import messages
 from artifactd.protocol.errors import ArtifactdError, ArtifactFailed, OutOfSpace

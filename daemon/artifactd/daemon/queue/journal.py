@@ -3,7 +3,7 @@
 One row per submission, written before its acknowledgement. Hashing, uploading and ready are not journalled:
 the pipeline is idempotent, so an unfinished submission simply starts again after a crash.
 
-Every write is an operation object, applied by the one writer (`Journal.write`) in batches of one transaction.
+Every write is an operation object (see `operations`), applied by the one writer in batches of one transaction.
 """
 
 from __future__ import annotations
@@ -11,183 +11,25 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import apsw
 import outcome
-import xxhash
 
 from artifactd.daemon.queue.journal_schema import open_journal, open_reader
+from artifactd.daemon.queue.rows import COLUMNS, Row, checksum, from_sql, is_intact, to_sql
 from artifactd.protocol.errors import InvalidRequest, NotAccepted, OutOfSpace
 from artifactd.protocol.states import State
 
-__all__ = [
-    "Accept",
-    "Finish",
-    "Journal",
-    "MarkDurable",
-    "Operation",
-    "Prune",
-    "Row",
-    "UploadCreated",
-    "UploadCreating",
-    "UploadEnded",
-]
-
-_COLUMNS = "position, uid, id, body, body_hash, accepted_at, boot, state, durable, ended_at, result, checksum"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One submission as it lies in the journal. `body` is empty once it is committed."""
-
-    position: int
-    uid: int
-    id: bytes
-    body: bytes
-    body_hash: bytes
-    accepted_at: float
-    boot: str
-    state: State
-    durable: bool
-    ended_at: float | None
-    result: bytes | None
+__all__ = ["Journal", "Operation"]
 
 
 class Operation(Protocol):
     """One write. `apply` runs inside the writer's transaction; a raised error undoes this operation only."""
 
     def apply(self, journal: Journal, db: apsw.Connection) -> Any: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Accept:
-    """Take a submission in. Gives the `Row`, which for a resent id is the one that is there already.
-
-    Raises `InvalidRequest` for a known id with another body, and `NotAccepted` past `deadline`
-    (CLOCK_BOOTTIME, ns) or, for an unknown id, when its lane has gone on.
-    """
-
-    uid: int
-    id: bytes
-    body: bytes
-    body_hash: bytes
-    lane: bytes
-    seq: int
-    deadline: int
-    after: bytes | None
-
-    def apply(self, journal: Journal, db: apsw.Connection) -> Row:
-        known = journal.find(self.uid, self.id, db)
-        if known is not None:
-            if known.body_hash != self.body_hash:
-                raise InvalidRequest("this submission id was used for another artifact", subject=self.id.hex())
-            return known
-        if time.clock_gettime_ns(time.CLOCK_BOOTTIME) > self.deadline:
-            raise NotAccepted("the call had given up before the daemon could accept it", subject=self.id.hex())
-        last = db.execute("SELECT seq FROM lanes WHERE uid=? AND lane=?", (self.uid, self.lane)).get
-        if last is not None and self.seq <= last:
-            raise NotAccepted("a newer call of the same thread came first", subject=self.id.hex())
-        if self.after is not None:
-            self._check_predecessor(journal, db, self.after)
-        db.execute("REPLACE INTO lanes VALUES (?,?,?,?)", (self.uid, self.lane, self.seq, journal.boot))
-        row = Row(
-            position=journal.take_position(),
-            uid=self.uid,
-            id=self.id,
-            body=self.body,
-            body_hash=self.body_hash,
-            accepted_at=time.time(),
-            boot=journal.boot,
-            state=State.ACCEPTED,
-            durable=False,
-            ended_at=None,
-            result=None,
-        )
-        journal.insert(row, db)
-        return row
-
-    def _check_predecessor(self, journal: Journal, db: apsw.Connection, after: bytes) -> None:
-        predecessor = journal.find(self.uid, after, db)
-        if predecessor is None:
-            raise InvalidRequest("after= names a submission that this daemon does not know", subject=after.hex())
-        if predecessor.state in (State.FAILED, State.CANCELLED):
-            raise InvalidRequest(f"after= names a submission that {predecessor.state}", subject=after.hex())
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """Record the end of a submission. `result` is what the handle will be told."""
-
-    position: int
-    state: State
-    result: bytes
-
-    def apply(self, journal: Journal, db: apsw.Connection) -> None:
-        row = journal.get(self.position, db)
-        if row is None or row.state is not State.ACCEPTED:
-            return
-        body = b"" if self.state is State.COMMITTED else row.body
-        journal.update(row, db, state=self.state, result=self.result, body=body, ended_at=time.time())
-
-
-@dataclass(frozen=True, slots=True)
-class MarkDurable:
-    """The spool files of this submission have reached the disk."""
-
-    position: int
-
-    def apply(self, journal: Journal, db: apsw.Connection) -> None:
-        row = journal.get(self.position, db)
-        if row is not None and row.state is State.ACCEPTED:
-            journal.update(row, db, durable=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Prune:
-    """Forget results that ended before `ended_before`, and lanes of earlier boots."""
-
-    ended_before: float
-
-    def apply(self, journal: Journal, db: apsw.Connection) -> None:
-        db.execute(
-            "DELETE FROM submissions WHERE ended_at < ? AND position < (SELECT max(position) FROM submissions)",
-            (self.ended_before,),
-        )
-        db.execute("DELETE FROM lanes WHERE boot <> ?", (journal.boot,))
-
-
-@dataclass(frozen=True, slots=True)
-class UploadCreating:
-    """A multipart upload is about to be created under `key`."""
-
-    key: str
-
-    def apply(self, journal: Journal, db: apsw.Connection) -> None:
-        db.execute("REPLACE INTO uploads VALUES (?, NULL)", (self.key,))
-
-
-@dataclass(frozen=True, slots=True)
-class UploadCreated:
-    """The multipart upload has this id; no part of it was sent yet."""
-
-    key: str
-    upload_id: str
-
-    def apply(self, journal: Journal, db: apsw.Connection) -> None:
-        db.execute("REPLACE INTO uploads VALUES (?, ?)", (self.key, self.upload_id))
-
-
-@dataclass(frozen=True, slots=True)
-class UploadEnded:
-    """The multipart upload was completed or aborted."""
-
-    key: str
-
-    def apply(self, journal: Journal, db: apsw.Connection) -> None:
-        db.execute("DELETE FROM uploads WHERE key = ?", (self.key,))
 
 
 class Journal:
@@ -201,7 +43,9 @@ class Journal:
         self._writer = open_journal(path)
         self._reader = open_reader(path)
         self._reading = threading.Lock()
-        newest = self._writer.execute("SELECT max(position) FROM submissions").get
+        newest = self._writer.execute(
+            "SELECT max(position) FROM (SELECT position FROM submissions UNION ALL SELECT position FROM quarantine)"
+        ).get
         self._next_position = (newest or 0) + 1
 
     def close(self) -> None:
@@ -238,11 +82,11 @@ class Journal:
         return position
 
     def insert(self, row: Row, db: apsw.Connection) -> None:
-        db.execute(f"INSERT INTO submissions ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", _to_sql(row))
+        db.execute(f"INSERT INTO submissions ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", to_sql(row))
 
     def update(self, row: Row, db: apsw.Connection, **changes: Any) -> None:
         """Write `row` with `changes`, under a new checksum."""
-        changed = Row(**{name: changes.get(name, getattr(row, name)) for name in Row.__slots__})
+        changed = replace(row, **changes)
         db.execute(
             "UPDATE submissions SET body=?, state=?, durable=?, ended_at=?, result=?, checksum=? WHERE position=?",
             (
@@ -251,7 +95,7 @@ class Journal:
                 changed.durable,
                 changed.ended_at,
                 changed.result,
-                _checksum(changed),
+                checksum(changed),
                 changed.position,
             ),
         )
@@ -264,13 +108,13 @@ class Journal:
         return self._one("position = ?", (position,), db)
 
     def _one(self, where: str, values: tuple[Any, ...], db: apsw.Connection | None) -> Row | None:
-        query = f"SELECT {_COLUMNS} FROM submissions WHERE {where}"
+        query = f"SELECT {COLUMNS} FROM submissions WHERE {where}"
         if db is not None:
             found = db.execute(query, values).fetchone()
         else:
             with self._reading:
                 found = self._reader.execute(query, values).fetchone()
-        return None if found is None else _from_sql(found)
+        return None if found is None else from_sql(found)
 
     def unfinished(self, after: int, limit: int) -> list[Row]:
         """Up to `limit` rows that were accepted and have not ended, by position, behind `after`.
@@ -280,11 +124,11 @@ class Journal:
         """
         rows: list[Row] = []
         where = "state = 'accepted' AND position > ? ORDER BY position LIMIT ?"
-        query = f"SELECT {_COLUMNS} FROM submissions WHERE {where}"
+        query = f"SELECT {COLUMNS} FROM submissions WHERE {where}"
         found: list[tuple[Any, ...]] = self._writer.execute(query, (after, limit)).fetchall()
         for columns in found:
             if is_intact(columns):
-                rows.append(_from_sql(columns))
+                rows.append(from_sql(columns))
             else:
                 self._quarantine(columns[0])
         return rows
@@ -309,19 +153,19 @@ class Journal:
         marks = ",".join("?" * len(positions))
         with self._reading:
             found = self._reader.execute(
-                f"SELECT {_COLUMNS} FROM submissions WHERE position IN ({marks})", tuple(positions)
+                f"SELECT {COLUMNS} FROM submissions WHERE position IN ({marks})", tuple(positions)
             ).fetchall()
-        return {row.position: row for row in map(_from_sql, found)}
+        return {row.position: row for row in map(from_sql, found)}
 
     def ended(self, state: State, limit: int) -> list[Row]:
         """The newest `limit` submissions that ended in `state`."""
         with self._reading:
             found = self._reader.execute(
-                f"SELECT {_COLUMNS} FROM submissions WHERE state = ? AND ended_at IS NOT NULL "
+                f"SELECT {COLUMNS} FROM submissions WHERE state = ? AND ended_at IS NOT NULL "
                 "ORDER BY ended_at DESC LIMIT ?",
                 (state.value, limit),
             ).fetchall()
-        return [_from_sql(row) for row in found]
+        return [from_sql(row) for row in found]
 
     def counts(self) -> dict[str, int]:
         """How many submissions the journal holds, by state."""
@@ -337,52 +181,3 @@ class Journal:
             return [
                 (key, upload_id) for key, upload_id in self._reader.execute("SELECT key, upload_id FROM uploads")
             ]
-
-
-def _to_sql(row: Row) -> tuple[Any, ...]:
-    return (
-        row.position,
-        row.uid,
-        row.id,
-        row.body,
-        row.body_hash,
-        row.accepted_at,
-        row.boot,
-        row.state.value,
-        row.durable,
-        row.ended_at,
-        row.result,
-        _checksum(row),
-    )
-
-
-def _from_sql(found: tuple[Any, ...]) -> Row:
-    position, uid, id, body, body_hash, accepted_at, boot, state, durable, ended_at, result, _ = found
-    return Row(
-        position, uid, id, body, body_hash, accepted_at, boot, State(state), bool(durable), ended_at, result
-    )
-
-
-def is_intact(found: tuple[Any, ...]) -> bool:
-    """Whether a row as read still has the checksum it was written with."""
-    try:
-        return bool(found[-1] == _checksum(_from_sql(found)))
-    except ValueError:
-        return False
-
-
-def _checksum(row: Row) -> bytes:
-    """XXH3-64 over every column, each with its length, so that no two rows share their bytes."""
-    digest = xxhash.xxh3_64()
-    fields = (
-        b"%d %d %d" % (row.position, row.uid, row.durable),
-        row.id,
-        row.body,
-        row.body_hash,
-        f"{row.accepted_at!r} {row.boot} {row.state} {row.ended_at!r}".encode(),
-        row.result or b"",
-    )
-    for field in fields:
-        digest.update(len(field).to_bytes(8, "little"))
-        digest.update(field)
-    return digest.digest()

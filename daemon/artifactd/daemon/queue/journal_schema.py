@@ -32,7 +32,7 @@ CREATE TABLE lanes (
     uid INTEGER NOT NULL,
     lane BLOB NOT NULL,
     seq INTEGER NOT NULL,
-    boot TEXT NOT NULL,
+    used_at REAL NOT NULL,
     PRIMARY KEY (uid, lane)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE uploads (

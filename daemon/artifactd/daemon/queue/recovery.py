@@ -10,7 +10,8 @@ import trio
 from artifactd.daemon.catalog.catalog import Catalog
 from artifactd.daemon.queue import results
 from artifactd.daemon.queue.ending import Ending, predecessor_failed
-from artifactd.daemon.queue.journal import Journal, Row
+from artifactd.daemon.queue.journal import Journal
+from artifactd.daemon.queue.rows import Row
 from artifactd.daemon.queue.submissions import Queue, Submission
 from artifactd.protocol.errors import ArtifactFailed
 from artifactd.protocol.messages import Submit

@@ -78,7 +78,10 @@ class Sequencer:
             self._candidates.add(item.collection)
 
     def dropped(self, position: int) -> list[int]:
-        """It will never commit; it holds nothing back. Returns those logged `after` it: drop them too."""
+        """It will never commit; it holds nothing back. Returns those logged `after` it: drop them too.
+
+        Until they are dropped they stay blocked.
+        """
         return self._leave(position)
 
     def is_taken(self, position: int) -> bool:
@@ -104,7 +107,7 @@ class Sequencer:
         else:
             del self._lines[item.collection]
             self._candidates.discard(item.collection)
-        if item.after is not None:
+        if item.after in self._dependents:
             self._dependents[item.after].remove(position)
         return self._dependents.pop(position, [])
 

@@ -7,7 +7,8 @@ from typing import Any
 import trio
 
 from artifactd.daemon.queue.group_commit import GroupCommit
-from artifactd.daemon.queue.journal import Journal, Operation, UploadCreated, UploadCreating, UploadEnded
+from artifactd.daemon.queue.journal import Journal, Operation
+from artifactd.daemon.queue.operations import UploadCreated, UploadCreating, UploadEnded
 from artifactd.daemon.stores.base import UnfinishedUpload
 
 __all__ = ["JournalledUploads"]

@@ -23,6 +23,7 @@ async def open_client(options: S3Options, small_puts: int) -> Any:
     """Open a client on the running asyncio loop; the caller awaits its `close()` there."""
     config = AioConfig(
         max_pool_connections=options.concurrency + small_puts + _CONTROL_CONNECTIONS,
+        # The SDK's own description of itself is put together anew for each request: a quarter of a small PUT.
         user_agent="artifactd",
         connect_timeout=_CONNECT_TIMEOUT,
         read_timeout=_READ_TIMEOUT,

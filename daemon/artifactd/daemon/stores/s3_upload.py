@@ -75,7 +75,7 @@ class Uploads:
         try:
             await self._requests.put(key, data, crc)
         except StoreError as error:
-            if error.kind is not Kind.UNKNOWN_OUTCOME or not await self._is_stored(key, len(data)):
+            if error.kind is not Kind.UNKNOWN_OUTCOME or not await self._took_effect(key, len(data)):
                 raise
 
     async def put_parts(self, key: str, upload_id: str, source: Source, digest: str) -> None:
@@ -136,11 +136,18 @@ class Uploads:
             vouched = await self._requests.complete(key, upload_id, parts, crc)
         except StoreError as error:
             # Also a 5xx, and an upload id that is unknown by now, can mean that it was completed.
-            if error.kind not in _RETRIED - {Kind.CORRUPT} or not await self._is_stored(key, size):
+            if error.kind not in _RETRIED - {Kind.CORRUPT} or not await self._took_effect(key, size):
                 raise
             return
         if not vouched and not await self._is_stored(key, size):
             raise StoreError(Kind.CORRUPT, "complete", key, "the stored object has another size")
+
+    async def _took_effect(self, key: str, size: int) -> bool:
+        """Look after an answer was lost. Where looking fails as well, the outcome stays unknown."""
+        try:
+            return await self._is_stored(key, size)
+        except StoreError:
+            return False
 
     async def _is_stored(self, key: str, size: int) -> bool:
         found = await self._requests.head(key)
