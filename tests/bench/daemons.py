@@ -16,6 +16,7 @@ __all__ = ["Daemon", "clean_environ", "running"]
 
 START_SECONDS = 30.0
 POLL_SECONDS = 0.02
+LOG = "daemon.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +37,28 @@ class Daemon:
         fields = dict(line.split(":", 1) for line in lines)
         return {name: int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM")}
 
+    def wait_for(self, text: str) -> None:
+        """Wait until its log says so."""
+        deadline = time.monotonic() + START_SECONDS
+        while text not in (self.home / LOG).read_text():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the daemon never said {text!r}")
+            time.sleep(POLL_SECONDS)
+
 
 @contextmanager
 def running(
-    home: Path, *, store: str | None = None, environ: Mapping[str, str] | None = None, module: str = "artifactd.daemon"
+    home: Path,
+    *,
+    store: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    module: str = "artifactd.daemon",
 ) -> Iterator[Daemon]:
     """A daemon on the empty directory `home`; it is killed at the end, with what it has not done yet."""
     command = [sys.executable, "-m", module, "serve", "--home", str(home)]
     if store is not None:
         command += ["--store", store]
-    with (home / "daemon.log").open("wb") as log:
+    with (home / LOG).open("wb") as log:
         process = subprocess.Popen(command, env={**clean_environ(), **(environ or {})}, stdout=log, stderr=log)
     try:
         _wait_until_up(home, process)

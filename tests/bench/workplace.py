@@ -42,7 +42,7 @@ class Workplace:
             shutil.rmtree(path)
 
     def compare(
-        self, contestants: Mapping[str, Contestant], prepare: Callable[[Path], None] = lambda _: None
+        self, contestants: Mapping[str, Contestant], prepare: Callable[[Path], object] = lambda _: None
     ) -> dict[str, list[float]]:
         """Every figure of every contestant, as `contestant.figure`, over all turns.
 

@@ -25,7 +25,7 @@ from artifactd.client import (
     ProtocolMismatch,
     _connection,
 )
-from artifactd.protocol.messages import Failure, GetStatus, Message, StatusSnapshot
+from artifactd.protocol.messages import Failure, GetStatus, Hello, Message, StatusSnapshot
 
 
 def status(message: Message) -> Message | None:
@@ -90,6 +90,21 @@ def test_a_restart_of_the_daemon_is_only_a_delay(daemon: FakeDaemon, client: Cli
     log(client)
     again.join()
     assert len(daemon.submits()) == 2
+
+
+def test_an_idle_connection_that_died_costs_no_wait(daemon: FakeDaemon, client: Client) -> None:
+    log(client)
+    daemon.stop()
+    daemon.start()
+    with Client(daemon.path, timeout=0.5) as impatient:
+        log(impatient)
+
+
+def test_clients_of_one_socket_share_their_threads_connection(daemon: FakeDaemon, client: Client) -> None:
+    log(client)
+    with Client(daemon.path) as second:
+        assert second.link.welcome() == client.link.welcome()
+    assert len([message for _, message in daemon.received if isinstance(message, Hello)]) == 1
 
 
 def test_a_daemon_that_dies_with_a_request_in_hand_is_asked_again_at_once(

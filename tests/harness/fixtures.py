@@ -1,1 +1,76 @@
-"""Fixtures of real daemons."""
+"""A pytest plugin: homes, daemons and places for their stores, all gone at the end of the test."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from artifactd.client import Client
+from harness.daemon import DaemonProcess
+from harness.delaying_proxy import DelayingProxy, delaying_proxy
+from harness.mischief import Gate
+from harness.places import Place, directory, new_bucket
+
+__all__: list[str] = []
+
+MakeDaemon = Callable[[Place], DaemonProcess]
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A directory whose path is short enough for a socket in it."""
+    path = Path(tempfile.mkdtemp(prefix="artifactd-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def directory_place(tmp_path: Path) -> Place:
+    return directory(tmp_path / "blobs")
+
+
+@pytest.fixture(params=["file", "s3"])
+def place(request: pytest.FixtureRequest) -> Place:
+    """Each kind of store in turn."""
+    found: Place
+    if request.param == "file":
+        found = request.getfixturevalue("directory_place")
+    else:
+        found = new_bucket(request.getfixturevalue("juicefs_server"))
+    return found
+
+
+@pytest.fixture
+def make_daemon(home: Path) -> Iterator[MakeDaemon]:
+    """Makes daemons in homes of their own, not started yet."""
+    with ExitStack() as running:
+
+        def make(place: Place) -> DaemonProcess:
+            daemon = DaemonProcess(home, place)
+            running.callback(daemon.close)
+            return daemon
+
+        yield make
+
+
+@pytest.fixture
+def daemon(make_daemon: MakeDaemon, directory_place: Place) -> DaemonProcess:
+    """A daemon with a `file://` store, not started yet."""
+    return make_daemon(directory_place)
+
+
+@pytest.fixture
+def client(daemon: DaemonProcess) -> Iterator[Client]:
+    """A client of `daemon`; made without it running."""
+    with daemon.client() as made:
+        yield made
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path / "gate")

@@ -126,8 +126,10 @@ class Connection:
         """
         connection = cls(path)
         connection._socket.connect(f"ipc://{path}")
-        request_id = os.urandom(16)
-        reply = connection.ask(encode(Hello(client_version=client_version), request_id), request_id, until)
+        reply = None
+        if connection._writable(until - now()):
+            request_id = os.urandom(16)
+            reply = connection.ask(encode(Hello(client_version=client_version), request_id), request_id, until)
         if reply is None:
             connection.close()
             return None
@@ -143,32 +145,32 @@ class Connection:
         """
         import zmq
 
-        if not self._socket.poll(_milliseconds(until - now()), zmq.POLLOUT):
-            return None
         try:
             self._socket.send_multipart(frames, zmq.NOBLOCK)
         except zmq.Again:
             return None
         while (left := until - now()) > 0:
-            if self._socket.poll(_milliseconds(min(left, _LIVENESS))):
+            if self._socket.poll(max(1, int(min(left, _LIVENESS) * 1000))):
                 head, *body = self._socket.recv_multipart(zmq.NOBLOCK)
                 envelope = decode_envelope(head)
                 if envelope.request_id == request_id:
                     check_major(envelope)
                     return _reply(decode_body(envelope.tag, body))
-            elif not self._socket.getsockopt(zmq.EVENTS) & zmq.POLLOUT:
+            elif not self._writable(0):
                 return None
         return None
+
+    def _writable(self, timeout: float) -> bool:
+        """Whether the peer is connected, waiting up to `timeout` seconds for it."""
+        import zmq
+
+        return bool(self._socket.poll(max(0, int(timeout * 1000)), zmq.POLLOUT))
 
 
 def _reply(message: Message) -> Message:
     if isinstance(message, Failure):
         raise from_code(message.code, message.message, subject=message.subject, remedy=message.remedy)
     return message
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(1, int(seconds * 1000))
 
 
 def probe(path: str, timeout: float) -> None:

@@ -93,13 +93,13 @@ class Link:
         while connection is None:
             connection, problem = self._greet(end)
             if connection is not None:
-                self._welcome = connection.welcome
-            elif self._welcome is None:
+                break
+            if self._welcome is None:
                 raise DaemonUnavailable(f"no daemon answers on {self.socket}: {problem}", remedy=_START)
-            elif now() + _KNOCK >= end:
+            if now() + _KNOCK >= end:
                 raise DaemonUnavailable(f"the daemon on {self.socket} did not return: {problem}", remedy=_START)
-            else:
-                time.sleep(_KNOCK)
+            time.sleep(_KNOCK)
+        self._welcome = connection.welcome
         return connection
 
     def _greet(self, end: float) -> tuple[Connection | None, str]:

@@ -12,8 +12,9 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from artifactd.client._draft import POLICIES, Draft, Policy
 from artifactd.client._entries import EntryTable
 from artifactd.client._metadata import pack_json
+from artifactd.client._versioned import Versioned
 from artifactd.client._walk import find_files
-from artifactd.protocol.errors import ArtifactFinalizedError, ArtifactNotLoggedError, Conflict, InvalidRequest
+from artifactd.protocol.errors import ArtifactFinalizedError, Conflict, InvalidRequest
 from artifactd.protocol.manifest import DraftEntry
 from artifactd.protocol.messages import SpoolFile, Version
 from artifactd.protocol.names import check_artifact_name, check_type, normalise_entry_path
@@ -33,7 +34,7 @@ class Entry(NamedTuple):
     digest: str | None = None
 
 
-class Artifact:
+class Artifact(Versioned):
     """A named set of files with a type and metadata.
 
     Making one does no I/O. Adding a file takes its content at that moment into the spool of the process's
@@ -50,7 +51,7 @@ class Artifact:
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Raises `InvalidRequest` for a name, type or metadata that the rules refuse."""
-        self._name = check_artifact_name(name)
+        super().__init__(check_artifact_name(name))
         self._type = check_type(type)
         self._description = _check_description(description)
         self._metadata: dict[str, Any] = json.loads(pack_json(metadata, "metadata"))
@@ -59,9 +60,6 @@ class Artifact:
         self._draft: Draft | None = None
         self._submission: Submission | None = None
         self._finalized = False
-        self._handle: LogHandle | None = None
-        self._version: Version | None = None
-        self._link: Link | None = None
 
     @classmethod
     def _committed(cls, version: Version, link: Link) -> Artifact:
@@ -73,11 +71,6 @@ class Artifact:
         return f"<Artifact {self.qualified_name if self._version else self._name} ({self._type})>"
 
     # What it is.
-
-    @property
-    def name(self) -> str:
-        """`name`, and once committed `name:v3`."""
-        return f"{self._name}:v{self._version.version}" if self._version else self._name
 
     @property
     def type(self) -> str:
@@ -239,69 +232,14 @@ class Artifact:
             return self
         return self._handle.wait(timeout)
 
-    @property
-    def version(self) -> str:
-        """`v3`."""
-        return f"v{self._require_version('version')[0].version}"
-
-    @property
-    def qualified_name(self) -> str:
-        """`entity/project/name:v3`."""
-        version, _ = self._require_version("qualified_name")
-        return f"{version.entity}/{version.project}/{version.name}:v{version.version}"
-
-    @property
-    def entity(self) -> str:
-        return self._require_version("entity")[0].entity
-
-    @property
-    def project(self) -> str:
-        return self._require_version("project")[0].project
-
-    @property
-    def digest(self) -> str:
-        """Of the sorted entries; equal digests are equal contents."""
-        return self._require_version("digest")[0].digest
-
-    @property
-    def aliases(self) -> list[str]:
-        """As they were when this object learned of the version."""
-        return list(self._require_version("aliases")[0].aliases)
-
-    @property
-    def tags(self) -> list[str]:
-        return list(self._require_version("tags")[0].tags)
-
-    @property
-    def created_at(self) -> float:
-        """When the version was committed, in Unix seconds."""
-        return self._require_version("created_at")[0].created_at
-
-    def download(self, root: str | os.PathLike[str] | None = None, path_prefix: str | None = None) -> str:
-        """Fetch the files into the directory `root` (default `./artifacts/name:vN`); returns `root`.
-
-        Files that are there and intact are not fetched again; the others appear or change atomically, each
-        checked against its digest. Nothing outside `root` is written, whatever links it contains. With
-        `path_prefix`, only the files whose path starts with it.
-
-        Raises `CorruptDownload`, `InvalidRequest` where a link or a directory is in the way, `OutOfSpace`,
-        `DaemonUnavailable`, `ArtifactNotLoggedError`.
-        """
-        from artifactd.client._download import download
-
-        version, link = self._require_version("download")
-        target = os.path.join("artifacts", self.name) if root is None else os.fspath(root)
-        download(link, version, target, path_prefix or "")
-        return target
-
     # How the client logs it.
 
     def _seal(self, link: Link) -> Submission:
         """Finish the draft for the daemon behind `link`; the same submission each time it is called."""
         with self._lock:
-            self.finalize()
             if self._submission is None:
                 metadata = pack_json(self._metadata, "metadata")
+                self.finalize()
                 welcome = link.welcome()
                 if self._draft is None:
                     self._draft = Draft(welcome)
@@ -335,17 +273,6 @@ class Artifact:
         self._description = version.description
         self._metadata = json.loads(version.metadata)
         self._finalized = True
-
-    def _require_version(self, what: str) -> tuple[Version, Link]:
-        if self._version is None and self._handle is not None:
-            self._handle.resolve()
-        if self._version is None or self._link is None:
-            raise ArtifactNotLoggedError(
-                f"{what} is known only once the artifact is committed",
-                subject=self._name,
-                remedy="log it with log_artifact, then wait()",
-            )
-        return self._version, self._link
 
     def _require_open(self) -> None:
         if self._finalized:

@@ -1,0 +1,165 @@
+"""The one verification of every end-to-end test: what clients were promised against what there is at the end."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from artifactd.client import ArtifactdError, ArtifactNotFound, Client
+from harness.contents import contents
+from harness.daemon import DaemonProcess
+from harness.ledger import Call
+
+__all__ = ["Found", "Kind", "Violation", "judge", "verify"]
+
+_WAIT_SECONDS = 60.0
+_UNCERTAIN = frozenset({"unavailable"})
+"""Errors after which a submission may have been accepted."""
+
+
+class Kind(StrEnum):
+    LOST = "lost"
+    DUPLICATE = "duplicate"
+    INVERTED = "inverted"
+    DAMAGED = "damaged"
+    LEFT_BEHIND = "left behind"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A promise that was broken."""
+
+    kind: Kind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A version as the catalog has it; `token` says which call's artifact its metadata claim it is."""
+
+    collection: str
+    number: int
+    token: str
+
+
+def judge(calls: Sequence[Call], found: Sequence[Found]) -> list[Violation]:
+    """Compare calls with versions: nothing lost, nothing twice, no gap, no inversion, nothing out of thin air."""
+    known = {call.token: call for call in calls}
+    collections: dict[str, list[Found]] = {}
+    for version in sorted(found, key=lambda version: version.number):
+        collections.setdefault(version.collection, []).append(version)
+    return [
+        *_losses(calls, found),
+        *_surplus(known, found),
+        *(violation for versions in collections.values() for violation in _disorder(known, versions)),
+    ]
+
+
+def _losses(calls: Sequence[Call], found: Sequence[Found]) -> Iterable[Violation]:
+    there = {(version.collection, version.token) for version in found}
+    for call in calls:
+        if call.id is not None and (call.collection, call.token) not in there:
+            yield Violation(Kind.LOST, f"{call.token} was accepted for {call.collection}, and has no version")
+
+
+def _surplus(known: Mapping[str, Call], found: Sequence[Found]) -> Iterable[Violation]:
+    for token, times in Counter(version.token for version in found).items():
+        call = known.get(token)
+        if times > 1:
+            yield Violation(Kind.DUPLICATE, f"{token} has {times} versions")
+        if call is None or (call.error is not None and call.error not in _UNCERTAIN):
+            yield Violation(Kind.DUPLICATE, f"{token} has a version, but was never accepted")
+
+
+def _disorder(known: Mapping[str, Call], versions: Sequence[Found]) -> Iterable[Violation]:
+    numbers = [version.number for version in versions]
+    if numbers != list(range(len(numbers))):
+        yield Violation(Kind.LOST, f"the versions of {versions[0].collection} are not contiguous: {numbers}")
+    calls = [known[version.token] for version in versions if version.token in known]
+    for earlier, later in _overtaken(calls):
+        yield Violation(Kind.INVERTED, f"{later.token} was accepted before {earlier.token} began, and is newer")
+    last: dict[str, Call] = {}
+    for call in calls:
+        before = last.setdefault(call.client, call)
+        if call.number < before.number:
+            yield Violation(Kind.INVERTED, f"{call.token} is newer than {before.token} of the same client")
+        last[call.client] = call
+
+
+def _overtaken(calls: Sequence[Call]) -> Iterable[tuple[Call, Call]]:
+    """Pairs in version order of which the second had been accepted before the first began."""
+    first_returned: Call | None = None
+    for call in reversed(calls):
+        if first_returned is not None and first_returned.returned is not None:
+            if first_returned.returned < call.began:
+                yield call, first_returned
+        if call.id is not None and call.returned is not None:
+            if first_returned is None or first_returned.returned is None or call.returned < first_returned.returned:
+                first_returned = call
+
+
+def verify(daemon: DaemonProcess, calls: Sequence[Call]) -> list[Violation]:
+    """Wait for everything that `calls` were promised, then judge, download and compare every version.
+
+    The daemon runs, and no client does any more. It may have handled nothing but these calls.
+    """
+    with daemon.client() as client:
+        failures = [violation for call in calls if call.id for violation in _await(client, call)]
+        found = [version for name in sorted({call.collection for call in calls}) for version in _read(client, name)]
+        known = {call.token: call for call in calls}
+        damages = [
+            violation
+            for version in found
+            if version.token in known
+            for violation in _download(client, version, known[version.token])
+        ]
+    return [*failures, *judge(calls, found), *damages, *_left_behind(daemon)]
+
+
+def _await(client: Client, call: Call) -> Iterable[Violation]:
+    assert call.id is not None
+    try:
+        artifact = client.handle(call.id).wait(_WAIT_SECONDS)
+    except ArtifactdError as error:
+        yield Violation(Kind.LOST, f"{call.token} was accepted: {error}")
+        return
+    if artifact.metadata.get("token") != call.token:
+        yield Violation(Kind.DAMAGED, f"the handle of {call.token} names {artifact.name}, of {artifact.metadata}")
+
+
+def _read(client: Client, collection: str) -> list[Found]:
+    try:
+        return [
+            Found(collection, version.version, json.loads(version.metadata)["token"])
+            for version in client.versions(collection)
+        ]
+    except ArtifactNotFound:
+        return []
+
+
+def _download(client: Client, version: Found, call: Call) -> Iterable[Violation]:
+    with tempfile.TemporaryDirectory(prefix="artifactd-verify-") as root:
+        try:
+            client.use_artifact(f"{version.collection}:v{version.number}").download(root)
+        except ArtifactdError as error:
+            yield Violation(Kind.DAMAGED, f"{version} cannot be downloaded: {error}")
+            return
+        files = {str(path.relative_to(root)): path.read_bytes() for path in Path(root).rglob("*") if path.is_file()}
+        if files != contents(call.token, call.shape):
+            yield Violation(Kind.DAMAGED, f"{version} has other contents than were logged")
+
+
+def _left_behind(daemon: DaemonProcess) -> Iterable[Violation]:
+    with daemon.client() as client:
+        status = client.status()
+    remains = [item for item in status["items"] if item["state"] != "failed"]
+    remains += ["a quarantined row"] * status["quarantined"]
+    remains += daemon.place.left_behind()
+    remains += daemon.uncleaned()
+    for what in remains:
+        yield Violation(Kind.LEFT_BEHIND, str(what))
