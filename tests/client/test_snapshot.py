@@ -205,23 +205,29 @@ def test_a_file_that_never_stops_changing_is_an_error_and_no_mixture(
     assert list(daemon.spool.glob("*/*")) == []
 
 
+@pytest.mark.parametrize("old", [SMALL, BIG], ids=["packed", "own-file"])
 def test_a_file_rewritten_while_it_is_copied_is_copied_again(
-    client: Client, daemon: FakeDaemon, file: Path, monkeypatch: pytest.MonkeyPatch
+    client: Client, daemon: FakeDaemon, file: Path, old: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file.write_bytes(BIG)
-    copy = _snapshot.copy_bytes
-    new = b"new contents!" * 20_000
+    file.write_bytes(old)
+    os.utime(file, (1, 1))  # clocks of older kernels tick too slowly to tell two writes in a row apart
+    new = old.swapcase()
 
-    def copy_with_a_writer(source: int, target: int, size: int) -> int:
-        copied = copy(source, target, size)
-        if file.read_bytes() == BIG:
-            file.write_bytes(new)
-        return copied
+    def with_a_writer(real: Callable[..., object]) -> Callable[..., object]:
+        def read(*arguments: int) -> object:
+            result = real(*arguments)
+            if file.read_bytes() == old:
+                file.write_bytes(new)
+            return result
 
-    monkeypatch.setattr(_snapshot, "copy_bytes", copy_with_a_writer)
-    monkeypatch.setattr(_snapshot, "_clone", lambda *_: False)
+        return read
+
     artifact = Artifact("model", "model")
-    artifact.add_file(file)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pread", with_a_writer(os.pread))
+        patch.setattr(os, "copy_file_range", with_a_writer(os.copy_file_range))
+        patch.setattr(_snapshot, "_clone", lambda *_: False)
+        artifact.add_file(file)
     client.log_artifact(artifact)
     assert contents(daemon.spool, daemon.submits()[0]) == {"weights.bin": new}
 

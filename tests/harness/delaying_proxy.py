@@ -83,7 +83,7 @@ async def _serve(upstream: str, log: Path, seconds: float, seed: int) -> None:
     async with ClientSession(connector=connector, auto_decompress=False, cookie_jar=DummyCookieJar()) as session:
         with log.open("a", buffering=1) as notes:
 
-            async def forward(request: web.BaseRequest) -> web.Response:
+            async def forward(request: web.Request) -> web.Response:
                 began = time.monotonic()
                 body = await request.read()
                 if request.method == "PUT":
@@ -105,8 +105,9 @@ async def _serve(upstream: str, log: Path, seconds: float, seed: int) -> None:
                     headers.append(("Content-Length", answer.headers.get("Content-Length", "0")))
                 return web.Response(status=answer.status, headers=headers, body=content)
 
-            server = web.Server(forward, client_max_size=_MAX_BODY)
-            runner = web.ServerRunner(server)
+            application = web.Application(client_max_size=_MAX_BODY)
+            application.router.add_route("*", "/{path:.*}", forward)
+            runner = web.AppRunner(application, access_log=None)
             await runner.setup()
             site = web.TCPSite(runner, "127.0.0.1", 0)
             await site.start()

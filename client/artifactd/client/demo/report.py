@@ -10,6 +10,8 @@ from artifactd.client.demo.evidence import Committed
 
 __all__ = ["Teller", "show_checks", "show_epochs"]
 
+_CELL = len("epoch 9 99.9% best")
+
 
 class Teller:
     """Says what happens, and when: in seconds since the start."""
@@ -23,7 +25,7 @@ class Teller:
 
 def show_epochs(models: Mapping[str, Sequence[Committed]]) -> None:
     """A row for each version number, a column for each model: the epoch in it, and how accurate it is."""
-    width = max(map(len, models)) + 2
+    width = max(_CELL, *map(len, models)) + 2
     print("\nversion  " + "".join(name.ljust(width) for name in models).rstrip())
     for number in sorted({version.version for versions in models.values() for version in versions}):
         cells = [_cell(versions, number).ljust(width) for versions in models.values()]
@@ -43,5 +45,5 @@ def _cell(versions: Sequence[Committed], number: int) -> str:
     for version in versions:
         if version.version == number:
             best = " best" if "best" in version.aliases else ""
-            return f"{version.metadata['epoch']}: {version.metadata['accuracy']:.1%}{best}"
+            return f"epoch {version.metadata['epoch']} {version.metadata['accuracy']:.1%}{best}"
     return "-"

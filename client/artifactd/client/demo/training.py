@@ -37,7 +37,7 @@ class Digits(NamedTuple):
 
 
 def digits() -> tuple[Digits, Digits]:
-    """Scikit-learn's digits: those for training, each also shifted by a pixel to every side, and those held out."""
+    """Scikit-learn's digits: those to train with, each also shifted by a pixel to every side; those held out."""
     images, labels = load_digits(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(labels))
     images, labels = images[order] / 16, labels[order]

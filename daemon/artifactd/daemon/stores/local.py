@@ -11,6 +11,7 @@ from pathlib import Path
 
 import trio
 
+from artifactd.daemon.crashpoints import Point, reach
 from artifactd.daemon.stores.base import Kind, ObjectInfo, Source, StoreError, check_key
 from artifactd.daemon.stores.local_batch import Batch
 from artifactd.daemon.stores.local_files import descriptor, make_directories, sync_all, walk
@@ -86,6 +87,7 @@ class LocalStore:
                 with descriptor(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as fd:
                     self._copy(source, fd, key, digest)
                     os.fsync(fd)
+                reach(Point.PARTS_SENT)
                 changed += make_directories(target.parent)
                 os.replace(temp, target)
             finally:
@@ -100,6 +102,7 @@ class LocalStore:
             trio.from_thread.check_cancelled()
             identity.update(piece)
             write_all(fd, piece)
+            reach(Point.MID_PART)
 
         for offset in range(0, source.size, _CHUNK):
             read_exactly(source, buffer[: source.size - offset], offset, key, visit)

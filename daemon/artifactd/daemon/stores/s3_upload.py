@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from awscrt.checksums import combine_crc64nvme, crc64nvme
 
+from artifactd.daemon.crashpoints import Point, reach
 from artifactd.daemon.stores.asyncio_bridge import in_thread
 from artifactd.daemon.stores.base import Kind, Source, StoreError, check_key
 from artifactd.daemon.stores.s3_buffers import Buffers
@@ -89,6 +90,7 @@ class Uploads:
             # The first failure cancelled the other parts; it alone is the reason.
             raise errors.exceptions[0] from None
         parts = [task.result() for task in sending]
+        reach(Point.PARTS_SENT)
         await _persist(lambda _: self._complete(key, upload_id, parts), _RETRIED - {Kind.CORRUPT})
 
     async def _send_parts(
@@ -117,6 +119,7 @@ class Uploads:
             nonlocal first_try
             data = memoryview(buffer)[:size]
             part = await self._requests.put_part(key, upload_id, number, data, crc)
+            reach(Point.MID_PART)
             first_try = attempt == 1
             return part
 

@@ -1,0 +1,90 @@
+"""Settings: who wins, and what a bad one says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from artifactd.daemon.settings import BadSetting, load
+
+
+def config(home: Path, text: str) -> Path:
+    home.mkdir(exist_ok=True)
+    path = home / "artifactd.toml"
+    path.write_text(text)
+    return path
+
+
+def test_defaults_need_nothing_but_a_home(tmp_path: Path) -> None:
+    settings = load(home=tmp_path, environ={})
+    assert settings.store_url == f"file://{tmp_path}/blobs"
+    assert settings.catalog_url == f"sqlite:///{tmp_path}/catalog.db"
+    assert settings.socket == tmp_path / "artifactd.sock"
+
+
+def test_the_command_line_beats_the_environment_beats_the_file(tmp_path: Path) -> None:
+    config(
+        tmp_path, '[store]\nurl = "file:///file"\n[catalog]\nurl = "sqlite:////file.db"\n[spool]\nreserve = 1\n'
+    )
+    environ = {"ARTIFACTD_STORE": "s3://env/x", "ARTIFACTD_CATALOG": "sqlite:////env.db"}
+    settings = load(home=tmp_path, store="file:///flag", environ=environ)
+    assert settings.store_url == "file:///flag"
+    assert settings.catalog_url == "sqlite:////env.db"
+    assert settings.spool.reserve == 1
+
+
+def test_nested_settings_come_from_the_environment(tmp_path: Path) -> None:
+    environ = {
+        "ARTIFACTD_STORE": "s3://bucket",
+        "ARTIFACTD_STORE__S3__ENDPOINT_URL": "http://127.0.0.1:9000",
+        "ARTIFACTD_SPOOL__RESERVE": "5",
+        "ARTIFACTD_PROJECT": "a client's",
+    }
+    settings = load(home=tmp_path, environ=environ)
+    assert settings.store.s3.endpoint_url == "http://127.0.0.1:9000"
+    assert settings.spool.reserve == 5
+
+
+def test_a_named_config_file_is_read_instead_of_the_homes(tmp_path: Path) -> None:
+    config(tmp_path, "[spool]\nreserve = 1\n")
+    other = tmp_path / "other.toml"
+    other.write_text("[spool]\nreserve = 2\n")
+    assert load(home=tmp_path, config=other, environ={}).spool.reserve == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[spool]\nreserve = "much"\n', ["artifactd.toml", "spool.reserve", "'much'", "integer"]),
+        ("[spool]\nreserve = -1\n", ["spool.reserve", "-1", "greater than or equal to 0"]),
+        ("[spool]\nrezerve = 1\n", ["artifactd.toml", "spool.rezerve", "no such setting"]),
+        ('[store]\nurl = "ftp://x"\n', ["store.url", "ftp://x", "pattern"]),
+        ('[store.s3]\naddressing_style = "odd"\n', ["store.s3.addressing_style", "'odd'", "'path'"]),
+        ("[upload]\nsubmissions = 0\n", ["upload.submissions", "0"]),
+        ("spool = 3\n[store\n", ["artifactd.toml", "cannot be read"]),
+    ],
+)
+def test_a_bad_setting_is_named_with_its_file_key_value_and_what_would_be_right(
+    tmp_path: Path, text: str, words: list[str]
+) -> None:
+    config(tmp_path, text)
+    with pytest.raises(BadSetting) as caught:
+        load(home=tmp_path, environ={})
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_bad_variable_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadSetting, match=r"environment ARTIFACTD_SPOOL__RESERVE: spool.reserve = 'x'"):
+        load(home=tmp_path, environ={"ARTIFACTD_SPOOL__RESERVE": "x"})
+
+
+def test_a_missing_config_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadSetting, match=r"missing.toml"):
+        load(home=tmp_path, config=tmp_path / "missing.toml", environ={})
+
+
+def test_a_home_too_deep_for_a_socket_names_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(BadSetting, match="ARTIFACTD_SOCKET"):
+        load(home=tmp_path / ("x" * 100), environ={})
