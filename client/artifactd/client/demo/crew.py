@@ -86,7 +86,8 @@ class Crew:
     def gather(self, enough: Callable[[], bool]) -> None:
         """Take reports until `enough()`. Raises `DemoFailed` for a worker that failed, or when nothing comes."""
         while not enough():
-            ready = wait(list(self._workers), timeout=self._end - time.monotonic())
+            # With nobody to wait for, `wait` would sleep until its timeout.
+            ready = wait(list(self._workers), self._end - time.monotonic()) if self._workers else []
             if not ready:
                 names = ", ".join(worker.name for worker in self._workers.values())
                 raise DemoFailed(f"nothing more came from {names or 'any process'}")

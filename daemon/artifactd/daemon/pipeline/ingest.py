@@ -121,7 +121,7 @@ class _Work:
         batches = plan(self._files.entries())
         size = 0
         async with trio.open_nursery() as nursery:
-            while planned := await trio.to_thread.run_sync(_take, batches):
+            while planned := await self._take(batches, nursery.cancel_scope):
                 for batch in planned:
                     self._digests.extend(bytes(_DIGEST_BYTES * len(batch.entries)))
                     size += batch.size
@@ -137,6 +137,19 @@ class _Work:
                 f"of {self._submission.size}"
             )
 
+    async def _take(self, batches: Iterator[Batch], siblings: trio.CancelScope) -> list[Batch]:
+        """The next batches; none when the manifest turns out to break a rule."""
+        try:
+            return await trio.to_thread.run_sync(lambda: list(islice(batches, _PLANNED_AT_ONCE)))
+        except ArtifactdError as error:
+            self._fail(error, siblings)
+            return []
+
+    def _fail(self, error: ArtifactdError, siblings: trio.CancelScope) -> None:
+        # Raised inside a nursery it would arrive as a group; the first error is the one to tell.
+        self._failure = self._failure or error
+        siblings.cancel()
+
     async def _store_batch(self, batch: Batch, claim: int, siblings: trio.CancelScope) -> None:
         submission = self._submission
         try:
@@ -148,8 +161,7 @@ class _Work:
             submission.files_done += len(batch.entries)
             submission.bytes_done += batch.size
         except ArtifactdError as error:
-            self._failure = error
-            siblings.cancel()
+            self._fail(error, siblings)
         finally:
             self._ingest._budget.release(claim)
 
@@ -190,10 +202,6 @@ class _Work:
         blob = Blob(digest, size, "manifest", None, opened)
         await self._ingest._uploader.ensure(self._submission.entity, [blob], self)
         self._ingest._queue.ready(self._submission, digest, size)
-
-
-def _take(batches: Iterator[Batch]) -> list[Batch]:
-    return list(islice(batches, _PLANNED_AT_ONCE))
 
 
 def _digest_file(file: BinaryIO) -> tuple[str, int]:
