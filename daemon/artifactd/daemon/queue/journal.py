@@ -44,7 +44,8 @@ class Journal:
         self._reader = open_reader(path)
         self._reading = threading.Lock()
         newest = self._writer.execute(
-            "SELECT max(position) FROM (SELECT position FROM submissions UNION ALL SELECT position FROM quarantine)"
+            "SELECT max(position) FROM "
+            "(SELECT position FROM submissions UNION ALL SELECT position FROM quarantine)"
         ).get
         self._next_position = (newest or 0) + 1
 
