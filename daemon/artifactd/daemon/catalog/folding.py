@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 
 from artifactd.daemon.catalog.records import CommitRefused, Committed, Head
@@ -59,7 +60,7 @@ def _ignored(head: Head, newest: Newest) -> str | None:
         what
         for what, given, kept in (
             ("description", head.description, newest.description),
-            ("metadata", head.metadata if head.metadata != "{}" else None, newest.metadata),
+            ("metadata", _parsed(head.metadata), _parsed(newest.metadata)),
             ("tags", frozenset(head.tags), newest.tags),
         )
         if given and given != kept
@@ -67,3 +68,8 @@ def _ignored(head: Head, newest: Newest) -> str | None:
     if not differing:
         return None
     return f"the contents equal v{newest.number}, which keeps its {', '.join(differing)}; those given were ignored"
+
+
+def _parsed(metadata: str) -> object:
+    # The order of keys means nothing. Numbers stay text: an integer of any size costs no time to read.
+    return json.loads(metadata, parse_int=str, parse_float=str)

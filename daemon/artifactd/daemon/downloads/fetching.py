@@ -84,7 +84,7 @@ class Downloads:
             assert self._nursery is not None
             landing = open_directory(self._spool, request.landing, uid)
             job = self._jobs[uid, request] = _Job()
-            self._nursery.start_soon(self._run_job, (uid, request), job, landing, work)
+            self._nursery.start_soon(self._run_job, uid, request, job, landing, work)
         with trio.move_on_after(POLL_SECONDS):
             await job.done.wait()
         if job.error is not None:
@@ -93,7 +93,8 @@ class Downloads:
 
     async def _run_job(
         self,
-        key: tuple[int, messages.Fetch | messages.FetchManifest],
+        uid: int,
+        request: messages.Fetch | messages.FetchManifest,
         job: _Job,
         landing: int,
         work: Callable[[int, _Job], Awaitable[None]],
@@ -104,10 +105,12 @@ class Downloads:
             job.error = error
         except CatalogUnavailable as error:
             job.error = ArtifactdError(f"the catalog does not answer: {error}", remedy="try again later")
+        except OSError as error:
+            job.error = ArtifactdError(f"cannot be put into the spool: {error.strerror}", subject=request.landing)
         finally:
             os.close(landing)
             job.done.set()
-            del self._jobs[key]
+            del self._jobs[uid, request]
 
     async def _land_manifest(self, request: messages.FetchManifest, landing: int, job: _Job) -> None:
         path = await self._local_manifest(request)

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 import trio
 
+from artifactd.daemon.catalog.records import CatalogUnavailable
 from artifactd.daemon.ipc.access import Peer, admit
 from artifactd.daemon.ipc.wire import decode
 from artifactd.daemon.ipc.zsocket import Received, RouterSocket
@@ -31,6 +32,8 @@ SubmitHandler = Callable[[Peer, Submit, Callable[[Message], None]], None]
 
 MAX_REPLY_FRAMES = 64
 BATCH = 256
+
+_LATER = "try again later; `artifactd status` tells how the catalog is"
 
 log = structlog.get_logger()
 
@@ -83,6 +86,8 @@ class Listener:
                 answer = await handler(peer, message)
             except ArtifactdError as error:
                 answer = failure_of(error)
+            except CatalogUnavailable as error:
+                answer = failure_of(ArtifactdError(f"the catalog does not answer: {error}", remedy=_LATER))
         reply(answer)
 
     def _reply(self, route: bytes, request_id: bytes, message: Message) -> None:

@@ -13,10 +13,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import apsw
+import structlog
 
 from artifactd.daemon.queue.filesystems import is_network_filesystem
 
 __all__ = ["DigestCache"]
+
+log = structlog.get_logger()
 
 SETTLED_NS = 2_000_000_000
 """Age of a ctime, in nanoseconds, from which on a later change cannot carry the same stamp."""
@@ -66,9 +69,13 @@ class DigestCache:
             for status, digest in hashed
             if status.st_ctime_ns < settled and self._is_local(status.st_dev)
         ]
-        if rows:
+        if not rows:
+            return
+        try:
             with self._lock, self._db:
                 self._db.executemany("REPLACE INTO digests VALUES (?,?,?,?,?,?,?)", rows)
+        except apsw.FullError:
+            log.warning("the digest cache cannot grow: the disk is full")
 
     def _is_local(self, dev: int) -> bool:
         if dev not in self._local:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import structlog
 import trio
 
 from artifactd.daemon.queue.filesystems import sync_filesystem
@@ -19,6 +20,8 @@ from artifactd.daemon.queue.submissions import Queue, Submission
 from artifactd.protocol.errors import ArtifactdError
 
 __all__ = ["Durability"]
+
+log = structlog.get_logger()
 
 LINGER_SECONDS = 0.5
 """What commits sooner than this needs no sync of its own, and what arrives meanwhile shares one."""
@@ -62,6 +65,9 @@ class Durability:
             except ArtifactdError:
                 # It is about to fail where it is processed, with this reason; until then there is nothing to keep.
                 pass
+            except OSError as error:
+                log.error("files cannot be synced", id=submission.id.hex(), reason=str(error))
+                continue
             synced.append(submission)
         if spooled:
             fd = os.open(self._spool, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import time
@@ -26,7 +27,7 @@ from artifactd.daemon.queue.spool import SubmissionFiles
 from artifactd.daemon.queue.submissions import Queue, Submission
 from artifactd.daemon.stores.base import Source
 from artifactd.daemon.stores.sources import FileSource
-from artifactd.protocol.errors import ArtifactdError, InvalidRequest
+from artifactd.protocol.errors import ArtifactdError, ArtifactFailed, InvalidRequest
 from artifactd.protocol.manifest import DraftEntry, Entry, digest_hex, digest_of, pack_manifest
 from artifactd.protocol.states import State
 
@@ -36,6 +37,7 @@ MEMORY = 64 << 20
 """Bytes of file contents in memory at the same time, over all submissions."""
 
 _PLANNED_AT_ONCE = 8
+_SPACE_SECONDS = 1.0
 _DIGEST_BYTES = 32
 _SMALLEST_CLAIM = 64 << 10
 
@@ -85,6 +87,8 @@ class Ingest:
                 await _Work(self, submission).run()
             except ArtifactdError as error:
                 failure = error
+            except OSError as error:
+                failure = ArtifactFailed(f"its files cannot be read: {error.strerror or error}")
         self._slots.release()
         if failure is not None:
             await self._ending.failed(submission, failure)
@@ -107,7 +111,7 @@ class _Work:
             raise InvalidRequest("its journal row is gone", subject=submission.id.hex())
         self._files = SubmissionFiles(ingest._spool, submission.uid, submit_of(row.body))
         await self._store_files()
-        with await trio.to_thread.run_sync(self._build_manifest) as file:
+        with await self._manifest_file() as file:
             await self._store_manifest(file)
 
     def uploading(self) -> None:
@@ -162,6 +166,8 @@ class _Work:
             submission.bytes_done += batch.size
         except ArtifactdError as error:
             self._fail(error, siblings)
+        except OSError as error:
+            self._fail(ArtifactFailed(f"a file cannot be read: {error.strerror or error}"), siblings)
         finally:
             self._ingest._budget.release(claim)
 
@@ -177,6 +183,18 @@ class _Work:
             self._files.check_unchanged(entry, fd)
         finally:
             os.close(fd)
+
+    async def _manifest_file(self) -> BinaryIO:
+        """Build the manifest, waiting for space where the home's disk is full: what was accepted is not given up."""
+        while True:
+            try:
+                return await trio.to_thread.run_sync(self._build_manifest)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                self.waiting("space on the disk of the daemon's home")
+                await trio.sleep(_SPACE_SECONDS)
+                self.waiting(None)
 
     def _build_manifest(self) -> BinaryIO:
         """Write the canonical manifest, from the drafted entries and their digests, to an unnamed file."""

@@ -13,6 +13,7 @@ from itertools import islice
 
 import trio
 
+from artifactd.daemon.queue.burst import Burst
 from artifactd.daemon.queue.scheduler import Scheduler
 from artifactd.daemon.queue.sequencer import Sequencer
 from artifactd.protocol.states import State, move
@@ -64,6 +65,7 @@ class Queue:
         self._by_id: dict[tuple[int, bytes], Submission] = {}
         self._sequencer = Sequencer()
         self._scheduler = Scheduler()
+        self._burst = Burst()
         self._work = trio.Event()
         self._committable = trio.Event()
         self._commits_idle = trio.Event()
@@ -107,6 +109,7 @@ class Queue:
         self.counts[submission.state] += 1
         self.bytes += submission.size
         self._scheduler.add(position, submission.priority)
+        self._burst.accepted(trio.current_time())
         self._work.set()
         if not submission.durable:
             self._not_durable[position] = submission
@@ -115,11 +118,18 @@ class Queue:
     # Processing
 
     async def next_to_process(self) -> Submission:
-        """Wait for work and take it. For one task at a time; safe to cancel."""
-        while (position := self._scheduler.next()) is None:
-            self._work = trio.Event()
-            await self._work.wait()
-        return self._by_position[position]
+        """Wait for work, and for the end of a burst of submissions, and take it.
+
+        For one task at a time; safe to cancel.
+        """
+        while True:
+            if hold := self._burst.hold(trio.current_time()):
+                await trio.sleep(hold)
+            elif (position := self._scheduler.next()) is not None:
+                return self._by_position[position]
+            else:
+                self._work = trio.Event()
+                await self._work.wait()
 
     def advance(self, submission: Submission, state: State) -> None:
         """Move to `state` by the table of states, and tell who waits."""
