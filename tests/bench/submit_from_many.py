@@ -19,39 +19,43 @@ from typing import Any
 from artifactd.client import Artifact, Client
 
 FILE_BYTES = 100
+READY_SECONDS = 60
 
 
 def main(processes: int, each: int, directory: Path) -> None:
     context = multiprocessing.get_context("fork")
-    together = context.Barrier(processes)
-    spans: Any = context.SimpleQueue()
-    clients = [
-        context.Process(target=_client, args=(directory / str(number), each, together, spans))
-        for number in range(processes)
-    ]
-    for client in clients:
-        client.start()
-    starts, ends = zip(*(spans.get() for _ in clients), strict=True)
-    for client in clients:
-        client.join()
+    shared = (each, directory, context.Lock(), context.Barrier(processes))
+    # Everybody is kept by the barrier, so that each process takes one task.
+    with context.Pool(processes, _share, shared) as pool:
+        starts, ends = zip(*pool.map(_log, range(processes), chunksize=1), strict=True)
     print(json.dumps({"start": min(starts), "end": max(ends)}))
 
 
-def _client(directory: Path, each: int, together: Any, spans: Any) -> None:
-    directory.mkdir()
-    client = Client(project="bench")
-    artifacts = []
-    for number in range(each):
-        file = directory / str(number)
-        file.write_bytes(os.urandom(FILE_BYTES))
-        artifact = Artifact(f"bench-{directory.name}", "dataset")
-        artifact.add_file(file, policy="immutable")
-        artifacts.append(artifact)
-    together.wait()
+def _share(*shared: Any) -> None:
+    global _each, _directory, _alone, _together
+    _each, _directory, _alone, _together = shared
+
+
+def _log(number: int) -> tuple[float, float]:
+    own = _directory / str(number)
+    own.mkdir()
+    # One after the other: a daemon must greet within a second, and they are far more than the processors.
+    with _alone:
+        client = Client(project="bench")
+        artifacts = [_artifact(own, index) for index in range(_each)]
+    _together.wait(READY_SECONDS)
     start = time.monotonic()
     for artifact in artifacts:
         client.log_artifact(artifact)
-    spans.put((start, time.monotonic()))
+    return start, time.monotonic()
+
+
+def _artifact(directory: Path, index: int) -> Artifact:
+    file = directory / str(index)
+    file.write_bytes(os.urandom(FILE_BYTES))
+    artifact = Artifact(f"bench-{directory.name}", "dataset")
+    artifact.add_file(file, policy="immutable")
+    return artifact
 
 
 main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))

@@ -43,14 +43,14 @@ def _acknowledge_early() -> None:
         time.sleep(_JOURNAL_SECONDS)
         return write(self, operations)
 
-    setattr(Intake, "submit", hasty)
-    setattr(Journal, "write", lazy)
+    Intake.submit = hasty  # type: ignore
+    Journal.write = lazy  # type: ignore
 
 
 def _forget_keys() -> None:
     row = commit._commit_row
-    setattr(commit, "recorded_outcomes", lambda connection, keys: {})
-    setattr(commit, "_commit_row", lambda *item: row(*item) | {"submission_id": os.urandom(16)})
+    commit.recorded_outcomes = lambda connection, keys: {}
+    commit._commit_row = lambda *item: row(*item) | {"submission_id": os.urandom(16)}
 
 
 def _commit_in_any_order() -> None:
@@ -60,7 +60,7 @@ def _commit_in_any_order() -> None:
             self._items[position].taken = True
         return ready[:limit]
 
-    setattr(Sequencer, "take", take)
+    Sequencer.take = take  # type: ignore
 
 
 def _clean_early() -> None:
@@ -70,4 +70,4 @@ def _clean_early() -> None:
         ready(self, submission, *manifest)
         shutil.rmtree(default_home() / "spool" / submission.id.hex(), ignore_errors=True)
 
-    setattr(Queue, "ready", hasty)
+    Queue.ready = hasty  # type: ignore

@@ -1,6 +1,6 @@
 """Training processes: one process that forks others, which log artifacts until they are done or told to stop.
 
-    python -m harness.clients '{"socket": …}'        closing its stdin tells all of them to stop
+python -m harness.clients '{"socket": …}'        closing its stdin tells all of them to stop
 """
 
 from __future__ import annotations
@@ -70,7 +70,10 @@ class Clients:
 
 @contextmanager
 def running_clients(daemon: DaemonProcess, workload: Workload, ledger: Path) -> Iterator[Clients]:
-    """Start the clients of `workload`; at the end none is left. Each notes its calls in the directory `ledger`."""
+    """Start the clients of `workload`, which have reached the daemon then; at the end none is left.
+
+    Each notes its calls in the directory `ledger`.
+    """
     ledger.mkdir()
     process = start_module(
         "harness.clients",
@@ -79,10 +82,12 @@ def running_clients(daemon: DaemonProcess, workload: Workload, ledger: Path) -> 
         str(ledger),
         environ={},
         stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=None,
+        stdout=subprocess.PIPE,
     )
+    assert process.stdout is not None
     try:
+        with process.stdout:
+            assert process.stdout.readline(), "the clients did not reach the daemon"
         yield Clients(process, ledger)
     finally:
         assert process.stdin is not None
@@ -155,6 +160,7 @@ def _main(workload: Workload, socket: str, ledgers: Path) -> int:
     with Client(socket, timeout=_TIMEOUT, project=PROJECT, entity=ENTITY) as client:
         # The children inherit a connection that is in use, as a training program's do.
         client.status()
+        print("connected", flush=True)
         children = [_fork(client, workload, number, ledgers) for number in range(workload.processes)]
         return max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
 

@@ -42,7 +42,7 @@ def _mirror_counts(path: str) -> None:
         initialise(self)
         self.counts = _MirroredCounter()
 
-    setattr(Queue, "__init__", mirrored)
+    Queue.__init__ = mirrored  # type: ignore
 
 
 def _hold(owner: type, method: str, gate: str) -> None:
@@ -77,7 +77,7 @@ def _make(mischief: Mischief) -> None:
     if gate := mischief.holds.get(Hold.SYNC):
         _hold(Durability, "_sync", gate)
     if boot := mischief.boot:
-        setattr(app, "boot_id", lambda: boot)
+        app.boot_id = lambda: boot  # type: ignore
     if mischief.bug:
         plant(mischief.bug)
 

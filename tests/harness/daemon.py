@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -147,12 +148,12 @@ class DaemonProcess:
         """A client of this daemon; the caller closes it."""
         return Client(self.socket, timeout=timeout, project=PROJECT, entity=ENTITY)
 
-    def uncleaned(self) -> list[str]:
-        """Names in the spool that are still there a while after everything has ended."""
+    def uncleaned(self, ids: Set[str]) -> list[str]:
+        """Submissions whose files are still in the spool a while after they have ended."""
         deadline = time.monotonic() + _CLEAN_SECONDS
-        while (left := sorted(path.name for path in self.spool.iterdir())) and time.monotonic() < deadline:
+        while (left := ids & {path.name for path in self.spool.iterdir()}) and time.monotonic() < deadline:
             time.sleep(_GLANCE_SECONDS)
-        return left
+        return sorted(left)
 
     def events(self, event: str) -> list[dict[str, Any]]:
         """What was logged under this name."""

@@ -1,6 +1,6 @@
 """A proxy before an S3 server that delays uploads at random and keeps a log of them: the store's own log.
 
-    python -m harness.delaying_proxy UPSTREAM LOG SECONDS SEED        prints its endpoint when it is up
+python -m harness.delaying_proxy UPSTREAM LOG SECONDS SEED        prints its endpoint when it is up
 """
 
 from __future__ import annotations
@@ -59,7 +59,6 @@ def delaying_proxy(upstream: str, log: Path, seconds: float, seed: int) -> Itera
         environ={},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=None,
     )
     assert process.stdout is not None
     try:
@@ -100,7 +99,9 @@ async def _serve(upstream: str, log: Path, seconds: float, seed: int) -> None:
                 if request.method == "PUT" and answer.status == 200:
                     note = {"key": request.path, "size": len(body), "began": began, "ended": time.monotonic()}
                     notes.write(json.dumps(note) + "\n")
-                headers = [(name, value) for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP]
+                headers = [
+                    (name, value) for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP
+                ]
                 if request.method == "HEAD":
                     headers.append(("Content-Length", answer.headers.get("Content-Length", "0")))
                 return web.Response(status=answer.status, headers=headers, body=content)

@@ -5,28 +5,29 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from artifactd.client import Client
 from harness.daemon import DaemonProcess
-from harness.delaying_proxy import DelayingProxy, delaying_proxy
 from harness.mischief import Gate
 from harness.places import Place, directory, new_bucket
 
-__all__: list[str] = []
+__all__ = ["MakeDaemon"]
 
 MakeDaemon = Callable[[Place], DaemonProcess]
 
 
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A directory whose path is short enough for a socket in it."""
+@contextmanager
+def short_directory() -> Iterator[Path]:
+    """A directory whose path leaves room for the name of a socket in it."""
     path = Path(tempfile.mkdtemp(prefix="artifactd-", dir="/tmp"))
-    yield path
-    shutil.rmtree(path)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
 
 
 @pytest.fixture
@@ -46,12 +47,12 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 
 @pytest.fixture
-def make_daemon(home: Path) -> Iterator[MakeDaemon]:
+def make_daemon() -> Iterator[MakeDaemon]:
     """Makes daemons in homes of their own, not started yet."""
     with ExitStack() as running:
 
         def make(place: Place) -> DaemonProcess:
-            daemon = DaemonProcess(home, place)
+            daemon = DaemonProcess(running.enter_context(short_directory()), place)
             running.callback(daemon.close)
             return daemon
 

@@ -20,7 +20,7 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 
 def start_module(
-    module: str, *arguments: str, environ: Mapping[str, str], stdin: int, stdout: int, stderr: int
+    module: str, *arguments: str, environ: Mapping[str, str], stdin: int, stdout: int, stderr: int | None = None
 ) -> subprocess.Popen[bytes]:
     """Run `python -m module`. The caller ends it."""
     return subprocess.Popen(

@@ -15,7 +15,7 @@ from harness.contents import contents
 from harness.daemon import DaemonProcess
 from harness.ledger import Call
 
-__all__ = ["Found", "Kind", "Violation", "judge", "verify"]
+__all__ = ["Found", "Kind", "Violation", "judge", "read_versions", "verify"]
 
 _WAIT_SECONDS = 60.0
 _UNCERTAIN = frozenset({"unavailable"})
@@ -93,14 +93,12 @@ def _disorder(known: Mapping[str, Call], versions: Sequence[Found]) -> Iterable[
 
 def _overtaken(calls: Sequence[Call]) -> Iterable[tuple[Call, Call]]:
     """Pairs in version order of which the second had been accepted before the first began."""
-    first_returned: Call | None = None
+    first: tuple[int, Call] | None = None
     for call in reversed(calls):
-        if first_returned is not None and first_returned.returned is not None:
-            if first_returned.returned < call.began:
-                yield call, first_returned
-        if call.id is not None and call.returned is not None:
-            if first_returned is None or first_returned.returned is None or call.returned < first_returned.returned:
-                first_returned = call
+        if first is not None and first[0] < call.began:
+            yield call, first[1]
+        if call.id is not None and call.returned is not None and (first is None or call.returned < first[0]):
+            first = call.returned, call
 
 
 def verify(daemon: DaemonProcess, calls: Sequence[Call]) -> list[Violation]:
@@ -110,7 +108,11 @@ def verify(daemon: DaemonProcess, calls: Sequence[Call]) -> list[Violation]:
     """
     with daemon.client() as client:
         failures = [violation for call in calls if call.id for violation in _await(client, call)]
-        found = [version for name in sorted({call.collection for call in calls}) for version in _read(client, name)]
+        found = [
+            version
+            for name in sorted({call.collection for call in calls})
+            for version in read_versions(client, name)
+        ]
         known = {call.token: call for call in calls}
         damages = [
             violation
@@ -118,7 +120,7 @@ def verify(daemon: DaemonProcess, calls: Sequence[Call]) -> list[Violation]:
             if version.token in known
             for violation in _download(client, version, known[version.token])
         ]
-    return [*failures, *judge(calls, found), *damages, *_left_behind(daemon)]
+    return [*failures, *judge(calls, found), *damages, *_left_behind(daemon, calls)]
 
 
 def _await(client: Client, call: Call) -> Iterable[Violation]:
@@ -132,7 +134,8 @@ def _await(client: Client, call: Call) -> Iterable[Violation]:
         yield Violation(Kind.DAMAGED, f"the handle of {call.token} names {artifact.name}, of {artifact.metadata}")
 
 
-def _read(client: Client, collection: str) -> list[Found]:
+def read_versions(client: Client, collection: str) -> list[Found]:
+    """The versions of a collection, newest first; none if there is no such collection."""
     try:
         return [
             Found(collection, version.version, json.loads(version.metadata)["token"])
@@ -149,17 +152,19 @@ def _download(client: Client, version: Found, call: Call) -> Iterable[Violation]
         except ArtifactdError as error:
             yield Violation(Kind.DAMAGED, f"{version} cannot be downloaded: {error}")
             return
-        files = {str(path.relative_to(root)): path.read_bytes() for path in Path(root).rglob("*") if path.is_file()}
+        files = {
+            str(path.relative_to(root)): path.read_bytes() for path in Path(root).rglob("*") if path.is_file()
+        }
         if files != contents(call.token, call.shape):
             yield Violation(Kind.DAMAGED, f"{version} has other contents than were logged")
 
 
-def _left_behind(daemon: DaemonProcess) -> Iterable[Violation]:
+def _left_behind(daemon: DaemonProcess, calls: Sequence[Call]) -> Iterable[Violation]:
     with daemon.client() as client:
         status = client.status()
     remains = [item for item in status["items"] if item["state"] != "failed"]
     remains += ["a quarantined row"] * status["quarantined"]
     remains += daemon.place.left_behind()
-    remains += daemon.uncleaned()
+    remains += daemon.uncleaned({call.id for call in calls if call.id})
     for what in remains:
         yield Violation(Kind.LEFT_BEHIND, str(what))

@@ -25,6 +25,8 @@ def find_files(directory: str, prefix: str) -> list[Found]:
     Raises `InvalidRequest` for what is not a directory, a link that leads nowhere or back to a directory
     above it, anything but regular files, and names that no artifact can hold.
     """
+    if not os.path.isdir(directory):
+        raise InvalidRequest("not a directory", subject=directory)
     found: list[Found] = []
     pending = [(os.path.realpath(directory), prefix, frozenset[tuple[int, int]]())]
     while pending:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     home = Path(tempfile.mkdtemp(prefix="artifactd-demo-"))
     _use(home)
+    # Whoever ends the demo ends its daemon and its processes too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return 0 if tell(home) else _FAILED
     except (DemoFailed, ArtifactdError) as error:

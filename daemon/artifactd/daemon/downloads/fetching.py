@@ -6,11 +6,12 @@ reply or a restart of the daemon, finds what has landed already.
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from artifactd.daemon.queue.spool import open_directory
 from artifactd.daemon.stores.base import Kind, Store, StoreError
 from artifactd.daemon.stores.retry import delay
 from artifactd.protocol import messages
-from artifactd.protocol.errors import ArtifactdError, ArtifactNotFound, CorruptDownload, InvalidRequest
+from artifactd.protocol.errors import ArtifactdError, ArtifactNotFound, CorruptDownload, InvalidRequest, OutOfSpace
 from artifactd.protocol.manifest import digest_hex, digest_of
 
 __all__ = ["Downloads"]
@@ -101,12 +102,10 @@ class Downloads:
     ) -> None:
         try:
             await work(landing, job)
-        except ArtifactdError as error:
-            job.error = error
+        except (ArtifactdError, OSError) as error:
+            job.error = _told(error, request.landing)
         except CatalogUnavailable as error:
             job.error = ArtifactdError(f"the catalog does not answer: {error}", remedy="try again later")
-        except OSError as error:
-            job.error = ArtifactdError(f"cannot be put into the spool: {error.strerror}", subject=request.landing)
         finally:
             os.close(landing)
             job.done.set()
@@ -129,8 +128,8 @@ class Downloads:
             try:
                 await self._fetch(locations.get(digest), digest, landing, digest_hex(digest))
                 job.bytes_done += sizes[digest]
-            except ArtifactdError as error:
-                failures.append(error)
+            except (ArtifactdError, OSError) as error:
+                failures.append(_told(error, request.landing))
                 siblings.cancel()
 
         async with trio.open_nursery() as nursery:
@@ -182,6 +181,14 @@ class Downloads:
         await trio.sleep(seconds)
 
 
+def _told(error: ArtifactdError | OSError, landing: str) -> ArtifactdError:
+    """What the client is told. The landing directory is its own: it may remove it or fill the disk at any time."""
+    if isinstance(error, ArtifactdError):
+        return error
+    kind = OutOfSpace if error.errno in (errno.ENOSPC, errno.EDQUOT) else ArtifactdError
+    return kind(f"cannot be put into the spool: {error.strerror}", subject=landing)
+
+
 @asynccontextmanager
 async def _part_file(directory: int, name: str) -> AsyncIterator[int]:
     """A new file that becomes `name` only when the block ends well."""
@@ -191,7 +198,8 @@ async def _part_file(directory: int, name: str) -> AsyncIterator[int]:
         yield fd
         os.rename(part, name, src_dir_fd=directory, dst_dir_fd=directory)
     except BaseException:
-        os.unlink(part, dir_fd=directory)
+        with suppress(FileNotFoundError):
+            os.unlink(part, dir_fd=directory)
         raise
     finally:
         os.close(fd)

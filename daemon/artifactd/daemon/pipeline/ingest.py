@@ -40,6 +40,8 @@ _PLANNED_AT_ONCE = 8
 _SPACE_SECONDS = 1.0
 _DIGEST_BYTES = 32
 _SMALLEST_CLAIM = 64 << 10
+_FILES_IN_MEMORY = 1_000
+"""Up to so many files, the manifest of an artifact is put together in memory."""
 
 
 class Ingest:
@@ -185,7 +187,7 @@ class _Work:
             os.close(fd)
 
     async def _manifest_file(self) -> BinaryIO:
-        """Build the manifest, waiting for space where the home's disk is full: what was accepted is not given up."""
+        """Build the manifest, waiting for space where the disk is full: what was accepted is not given up."""
         while True:
             try:
                 return await trio.to_thread.run_sync(self._build_manifest)
@@ -199,11 +201,18 @@ class _Work:
     def _build_manifest(self) -> BinaryIO:
         """Write the canonical manifest, from the drafted entries and their digests, to an unnamed file."""
         with ExitStack() as stack:
-            file = stack.enter_context(tempfile.TemporaryFile(dir=self._ingest._home))
+            file = stack.enter_context(self._unnamed_file())
             for piece in pack_manifest(self._entries()):
                 file.write(piece)
+            file.flush()
             stack.pop_all()
         return file
+
+    def _unnamed_file(self) -> BinaryIO:
+        # In memory while it is small: committing what was accepted must not need room on a full disk.
+        if self._submission.files <= _FILES_IN_MEMORY:
+            return open(os.memfd_create("manifest"), "w+b")
+        return tempfile.TemporaryFile(dir=self._ingest._home)
 
     def _entries(self) -> Iterator[Entry]:
         for index, entry in enumerate(self._files.entries()):
@@ -223,7 +232,6 @@ class _Work:
 
 
 def _digest_file(file: BinaryIO) -> tuple[str, int]:
-    file.flush()
     file.seek(0)
     hash = blake3()
     while piece := file.read(1 << 20):
