@@ -106,15 +106,18 @@ def test_what_only_a_version_has_is_refused_before_logging(what: str, name: str)
         READ_LATER[what](made_of(name, {"a": b""}))
 
 
-def test_a_logged_artifact_refuses_changes_and_logs_once(client: Client, name: str, tmp_path: Path) -> None:
+def test_a_logged_artifact_refuses_changes_and_logs_once(
+    held: AbstractContextManager[None], client: Client, name: str, tmp_path: Path
+) -> None:
     artifact = made_of(name, {"a": b""})
-    handle = client.log_artifact(artifact)
+    with held:
+        handle = client.log_artifact(artifact)
+        with pytest.raises(ArtifactFinalizedError):
+            artifact.metadata = {}  # it may be changed again once it is committed
     with pytest.raises(ArtifactFinalizedError), artifact.new_file("b"):
         pass
     with pytest.raises(ArtifactFinalizedError):
         artifact.add_dir(tmp_path)
-    with pytest.raises(ArtifactFinalizedError):
-        artifact.metadata = {}
     with pytest.raises(ArtifactFinalizedError, match="aliases and tags go with the first call"):
         client.log_artifact(artifact, aliases=["best"])
     assert client.log_artifact(artifact).id == handle.id

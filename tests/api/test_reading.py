@@ -227,7 +227,7 @@ def test_a_client_that_goes_away_in_the_middle_of_a_download_harms_nobody(
         cwd=tmp_path,
         stderr=subprocess.PIPE,
     )
-    while not list(daemon.spool.glob(f"*/.{blob.parent.name}{blob.name}.*")):
+    while not (daemon.home / "cache" / "partial" / f"{blob.parent.name}{blob.name}").exists():
         process.poll()
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=SECONDS)

@@ -13,7 +13,7 @@ from artifactd.daemon.catalog import Head
 __all__ = ["Delete", "digest", "make_head"]
 
 Delete = Callable[[str, str, str, int], None]
-"""Marks the version `number` of `entity`, `project`, `name` as deleted."""
+"""Deletes the version `number` of `entity`, `project`, `name` with its aliases."""
 
 _ticks = itertools.count()
 

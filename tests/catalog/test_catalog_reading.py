@@ -30,6 +30,7 @@ def test_a_version_is_found_by_alias_and_by_number_with_all_that_was_logged(cata
         metadata='{"n":1}',
         run="r",
         created_at=head.accepted_at,
+        revision=1,
     )
     for alias in ("best", "latest", "v1"):
         assert catalog.version("team", "vision", "model", alias, type="model") == expected

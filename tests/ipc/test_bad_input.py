@@ -273,3 +273,36 @@ def test_a_home_whose_socket_path_is_too_long_is_refused_with_the_way_out(tmp_pa
     )  # fmt: skip
     assert result.returncode == 78
     assert "ARTIFACTD_SOCKET" in result.stderr
+
+
+EDIT = messages.EditVersion(entity="e", project="p", name="n", version=0, revision=0)
+LINK = messages.LinkVersion(id=ID, entity="e", project="p", name="n", version=0, target=("e", "q", "n"))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        replace(EDIT, add_aliases=("v3",)),
+        replace(EDIT, add_tags=("a:b",)),
+        replace(EDIT, remove_aliases=tuple(map(str, range(101)))),
+        replace(EDIT, description=(None, "x" * 70_000)),
+        replace(EDIT, metadata=(b"", "[]")),
+        replace(EDIT, metadata=(b"", "[" * 100_000)),
+        replace(EDIT, ttl=(None, 0)),
+        replace(EDIT, revision=-1),
+        replace(EDIT, version=1 << 63),
+        replace(LINK, id=b"short"),
+        replace(LINK, target=("e", "q/r", "n")),
+        replace(LINK, target=("e", "q", "..")),
+        replace(LINK, aliases=("a/b",)),
+        messages.GetRunVersions(entity="e", project="p", run="r", role="nothing"),
+        messages.GetRunVersions(entity="e", project="p", run="r", role="used", after=("e", "p", "n", 1 << 63)),
+    ],
+)
+def test_edits_links_and_questions_against_the_rules_are_refused(
+    daemon: DaemonProcess, request_: messages.Message
+) -> None:
+    reply = ask(daemon, codec.encode(request_, ID))
+    assert isinstance(reply, messages.Failure)
+    assert reply.code == "invalid"
+    assert_serves(daemon)

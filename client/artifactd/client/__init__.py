@@ -17,9 +17,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from artifactd.client import data_types
     from artifactd.client._defaults import finish, init, log_artifact, use_artifact
+    from artifactd.client._entry import Entry
     from artifactd.client._run import Run
-    from artifactd.client.artifact import Artifact, Entry
+    from artifactd.client._tables.table import Table
+    from artifactd.client.api import Api
+    from artifactd.client.artifact import Artifact
     from artifactd.client.client import Client
     from artifactd.client.handle import LogHandle, Progress
     from artifactd.protocol.errors import (
@@ -32,11 +36,13 @@ if TYPE_CHECKING:
         CorruptDownload,
         DaemonUnavailable,
         Denied,
+        EntryNotFound,
         FileChanged,
         InvalidRequest,
         NotAccepted,
         OutOfSpace,
         ProtocolMismatch,
+        VerificationFailed,
         WaitTimeout,
     )
 
@@ -45,6 +51,7 @@ if TYPE_CHECKING:
     """The process's active run: set by `init`, cleared when it finishes."""
 
 __all__ = [
+    "Api",
     "Artifact",
     "ArtifactFailed",
     "ArtifactFinalizedError",
@@ -57,6 +64,7 @@ __all__ = [
     "DaemonUnavailable",
     "Denied",
     "Entry",
+    "EntryNotFound",
     "FileChanged",
     "InvalidRequest",
     "LogHandle",
@@ -65,8 +73,11 @@ __all__ = [
     "Progress",
     "ProtocolMismatch",
     "Run",
+    "Table",
+    "VerificationFailed",
     "WaitTimeout",
     "__version__",
+    "data_types",
     "finish",
     "init",
     "log_artifact",
@@ -77,7 +88,10 @@ __all__ = [
 _HOMES = {
     "artifactd.client._defaults": ("finish", "init", "log_artifact", "use_artifact"),
     "artifactd.client._run": ("Run",),
-    "artifactd.client.artifact": ("Artifact", "Entry"),
+    "artifactd.client._tables.table": ("Table",),
+    "artifactd.client.api": ("Api",),
+    "artifactd.client._entry": ("Entry",),
+    "artifactd.client.artifact": ("Artifact",),
     "artifactd.client.client": ("Client",),
     "artifactd.client.handle": ("LogHandle", "Progress"),
 }
@@ -89,6 +103,8 @@ def __getattr__(name: str) -> Any:
         return import_module("artifactd.client._defaults").active_run()
     if name == "__version__":
         value: Any = import_module("importlib.metadata").version("artifactd")
+    elif name == "data_types":
+        value = import_module("artifactd.client.data_types")
     elif name in __all__:
         value = getattr(import_module(_HOME_OF.get(name, "artifactd.protocol.errors")), name)
     else:

@@ -1,85 +1,65 @@
-"""Fetching a version: the daemon lands blobs in the spool, the client checks them and moves them home."""
+"""Bringing files of a version home: out of the node's cache, else through the daemon, by several threads."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import BinaryIO
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain, islice
 
+from artifactd.client._crew import share_out
+from artifactd.client._helper import possible
 from artifactd.client._link import Link
-from artifactd.client._spool import SpoolDirectory
-from artifactd.client._target import Target, digest_of_file
-from artifactd.protocol.errors import CorruptDownload
-from artifactd.protocol.manifest import Entry, digest_hex, read_manifest
-from artifactd.protocol.messages import MAX_FETCH_PATHS, Fetch, Fetched, FetchManifest, Version
+from artifactd.client._manifest import open_manifest
+from artifactd.client._porter import Errand, Porter
+from artifactd.protocol.manifest import Entry, read_manifest
+from artifactd.protocol.messages import MAX_FETCH_PATHS, Version
 
-__all__ = ["download", "read_entries"]
+__all__ = ["bring", "download"]
 
-_PATIENCE = 10.0
-"""Seconds that the daemon may hold back one answer while blobs arrive."""
-_BATCH_BYTES = 1 << 30
-"""Of files landed at once: what a download costs of the spool."""
+_BATCH_BYTES = 128 << 20
+"""Of files fetched at once: what a download costs of the daemon's disk beside the cache."""
 _BATCH_PATH_BYTES = 512 << 10
 """Of paths in one message."""
+_SMALL = 128 << 10
+"""Mean size of files from which on threads pay; smaller ones keep the interpreter's lock busy."""
+_MANY_BATCHES = 4
+"""From so many batches of small files on, helping processes pay: each costs some 30 ms to start."""
+_LANES = min(4, len(os.sched_getaffinity(0)))
+"""So many threads, or processes, carry at once."""
 
 
-def download(link: Link, version: Version, root: str, prefix: str) -> None:
+def download(link: Link, version: Version, root: str, prefix: str, *, linked: bool, skip_cache: bool) -> None:
     """See `Artifact.download`."""
-    with _landing(link) as landing, _manifest(link, version, landing) as entries:
-        target = Target(root)
-        try:
-            wanted = (entry for entry in entries if entry.path.startswith(prefix) and not target.has(entry))
-            mode = _new_file_mode(landing)
-            for batch in _batches(wanted):
-                _fetch(link, version, landing, batch)
-                uses = Counter(entry.digest for entry in batch)
-                for entry in batch:
-                    uses[entry.digest] -= 1
-                    target.place(entry, landing.fd, digest_hex(entry.digest), mode, last=not uses[entry.digest])
-                _empty(landing)
-        finally:
-            target.close()
+    with open_manifest(link, version) as file:
+        wanted = (entry for entry in read_manifest(file) if entry.path.startswith(prefix))
+        bring(Errand(link, version, root, linked=linked, skip_cache=skip_cache), wanted)
 
 
-def read_entries(link: Link, version: Version) -> list[Entry]:
-    """Every entry of the version, in order."""
-    with _landing(link) as landing, _manifest(link, version, landing) as entries:
-        return list(entries)
+def bring(errand: Errand, entries: Iterable[Entry]) -> None:
+    """Bring `entries`, which ascend, as the errand says. Raises as `Artifact.download` does."""
+    batches = _batches(entries)
+    first = list(islice(batches, _MANY_BATCHES))
+    batches = chain(first, batches)
+    if _LANES > 1 and len(first) > 1 and sum(entry.size for entry in first[0]) >= _SMALL * len(first[0]):
+        share_out(batches, [partial(_lane, errand, False)] * _LANES)
+    elif _LANES > 1 and len(first) == _MANY_BATCHES and not errand.skip_cache and possible():
+        share_out(batches, [partial(_lane, errand, lane > 0) for lane in range(_LANES)])
+    else:
+        _work(errand, False, batches, lambda: None)
 
 
-@contextmanager
-def _landing(link: Link) -> Iterator[SpoolDirectory]:
-    landing = SpoolDirectory(link.welcome())
+def _lane(errand: Errand, helped: bool, batches: Iterator[list[Entry]], check: Callable[[], None]) -> None:
     try:
-        yield landing
+        _work(errand, helped, batches, check)
     finally:
-        landing.discard()
+        errand.link.close()
 
 
-@contextmanager
-def _manifest(link: Link, version: Version, landing: SpoolDirectory) -> Iterator[Iterator[Entry]]:
-    request = FetchManifest(
-        entity=version.entity,
-        project=version.project,
-        name=version.name,
-        version=version.version,
-        landing=landing.name,
-    )
-    while not link.request(request, Fetched, patience=_PATIENCE).done:
-        pass
-    with _open(landing) as file:
-        if digest_of_file(file.fileno()) != version.digest:
-            raise CorruptDownload(
-                "the manifest that arrived does not have the version's digest",
-                subject=f"{version.name}:v{version.version}",
-            )
-        yield read_manifest(file)
-
-
-def _open(landing: SpoolDirectory) -> BinaryIO:
-    return open(landing.open("manifest"), "rb")
+def _work(errand: Errand, helped: bool, batches: Iterator[list[Entry]], check: Callable[[], None]) -> None:
+    with Porter(errand, helped=helped, check=check) as porter:
+        for batch in batches:
+            porter.bring(batch)
 
 
 def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
@@ -93,32 +73,3 @@ def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
         batch.append(entry)
     if batch:
         yield batch
-
-
-def _fetch(link: Link, version: Version, landing: SpoolDirectory, batch: list[Entry]) -> None:
-    request = Fetch(
-        entity=version.entity,
-        project=version.project,
-        name=version.name,
-        version=version.version,
-        landing=landing.name,
-        paths=tuple(entry.path for entry in batch),
-    )
-    while not link.request(request, Fetched, patience=_PATIENCE).done:
-        pass
-
-
-def _empty(landing: SpoolDirectory) -> None:
-    for name in os.listdir(landing.fd):
-        if name != "manifest":
-            landing.unlink(name)
-
-
-def _new_file_mode(landing: SpoolDirectory) -> int:
-    # The umask cannot be read without changing it for every thread; a new file shows it.
-    fd = os.open("mode", os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666, dir_fd=landing.fd)
-    try:
-        return os.fstat(fd).st_mode & 0o777
-    finally:
-        os.close(fd)
-        landing.unlink("mode")

@@ -101,7 +101,7 @@ class Draft:
         try:
             if status.st_size != entry.size:
                 return False
-            stored = self._open(entry)
+            stored = self.open(entry)
             try:
                 return same_bytes(stored, entry.offset, other, entry.size)
             finally:
@@ -202,7 +202,8 @@ class Draft:
                 os.close(fd)
         self._buffer.clear()
 
-    def _open(self, entry: DraftEntry) -> int:
+    def open(self, entry: DraftEntry) -> int:
+        """Open the file that has the entry's contents, at its offset; the caller owns the descriptor."""
         if entry.identity is not None:
             return open_regular(os.fsdecode(entry.source))[0]
         self._flush()

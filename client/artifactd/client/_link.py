@@ -10,7 +10,7 @@ from typing import TypeVar
 from artifactd.client._connection import Connection, keep, now, probe, take
 from artifactd.protocol.codec import encode
 from artifactd.protocol.endpoint import check_socket_path
-from artifactd.protocol.errors import DaemonUnavailable, InvalidRequest
+from artifactd.protocol.errors import DaemonUnavailable, InvalidRequest, ProtocolMismatch
 from artifactd.protocol.messages import Message, Welcome
 
 __all__ = ["Link"]
@@ -47,6 +47,14 @@ class Link:
             keep(self._connect(now() + self.timeout))
         assert self._welcome is not None
         return self._welcome
+
+    def require(self, feature: str) -> None:
+        """Raise `ProtocolMismatch` unless the daemon knows `feature`: it would ignore what asks for it."""
+        if feature not in self.welcome().features:
+            raise ProtocolMismatch(
+                f"the daemon on {self.socket} is older than this client: it lacks {feature!r}",
+                remedy="restart it with the client's release",
+            )
 
     def request(
         self,

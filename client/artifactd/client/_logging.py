@@ -42,7 +42,7 @@ def log(
 ) -> LogHandle:
     """See `Client.log_artifact`."""
     checked_aliases = names.check_aliases(aliases)
-    checked_tags = _check_tags(tags)
+    checked_tags = names.check_tags(tags)
     artifact = _as_artifact(artifact_or_path, name, type)
     if artifact._handle is not None:
         if aliases or tags:
@@ -50,6 +50,8 @@ def log(
                 "the artifact was logged already: aliases and tags go with the first call", subject=artifact.name
             )
         return artifact._handle
+    if artifact._ttl is not None:
+        link.require("ttl")
     sealed = artifact._seal(link)
     lane, seq = next_in_lane()
     deadline = now() + link.timeout
@@ -73,6 +75,7 @@ def log(
         priority=priority,
         manifest=sealed.manifest,
         manifest_file=sealed.manifest_file,
+        ttl=artifact._ttl,
     )
     try:
         link.request(message, Accepted, deadline=deadline)
@@ -115,12 +118,6 @@ def as_name(text: str) -> str:
     """`text` with what no name may contain replaced by `-`; `unnamed` if nothing is left."""
     name = _FORBIDDEN.sub("-", text)[: names.MAX_NAME]
     return name if name.strip(".") else "unnamed"
-
-
-def _check_tags(tags: Sequence[str] | None) -> tuple[str, ...]:
-    if isinstance(tags, str):
-        raise InvalidRequest(f"tags must be a list of strings, not {tags!r}")
-    return tuple(dict.fromkeys(names.check_tag(tag) for tag in tags or ()))
 
 
 def _as_artifact(given: Artifact | str | os.PathLike[str], name: str | None, type: str | None) -> Artifact:

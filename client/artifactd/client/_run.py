@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from artifactd.client import _defaults
+from artifactd.client._lineage import RunLineage
+from artifactd.client._linking import link_version
 from artifactd.client._logging import Scope, log, use
 from artifactd.client._metadata import pack_json
 from artifactd.client._progress import follow
@@ -29,7 +31,7 @@ _ID_LETTERS = string.ascii_lowercase + string.digits
 _ID_LENGTH = 8
 
 
-class Run:
+class Run(RunLineage):
     """A run that is recorded with the daemon. Made by `init`.
 
     As a context manager it is finished at the end of the block, as failed if the block raised.
@@ -110,6 +112,18 @@ class Run:
         """`Client.use_artifact`, in the run's project, recorded as its input."""
         self._require_running()
         return use(self._link, self._scope, address_or_artifact, type)
+
+    def link_artifact(
+        self, artifact: Artifact, target_path: str, aliases: Sequence[str] | None = None
+    ) -> Artifact:
+        """`Artifact.link`, completing the path by the run's entity and project.
+
+        A draft is logged first, and one on its way is waited for.
+        """
+        if artifact.state == "draft":
+            self.log_artifact(artifact)
+        version, link = artifact.wait()._require_version("link_artifact")
+        return link_version(link, version, target_path, aliases, entity=self.entity, project=self.project)
 
     def finish(self, exit_code: int | None = None) -> None:
         """Wait for what the run logged, then close it: as failed if `exit_code` is given and not 0.

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
 
 from blake3 import blake3
 
 from artifactd.client._snapshot import copy_file
-from artifactd.protocol.errors import CorruptDownload, InvalidRequest
+from artifactd.protocol.errors import InvalidRequest, OutOfSpace
 from artifactd.protocol.manifest import Entry, digest_of
 
 __all__ = ["Target", "digest_of_file"]
@@ -17,22 +20,45 @@ __all__ = ["Target", "digest_of_file"]
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+_READ_ONLY = 0o444
 _BUFFER = 1 << 20
+_SMALL = 256 << 10
+"""A file of up to so many bytes is read once, for its digest and its copy."""
 _IN_THE_WAY = frozenset({errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY})
+_NO_FILE = frozenset({errno.ELOOP, errno.ENXIO, errno.EACCES})
+"""A link, a socket, a file that may not be read: replaced by the file, never followed."""
+_CANNOT_LINK = frozenset({errno.EXDEV, errno.EMLINK, errno.EPERM, errno.ENOENT, errno.EOPNOTSUPP})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Target:
     """The tree below `root`, which is made if need be. `root` may be a link; nothing below it may.
 
-    Owns descriptors: close it.
+    With `read_only`, files are put there as hard links to their sources, with mode 0444, where the filesystem
+    can, else as read-only copies; else as copies with the mode of any new file.
+
+    A file appears or changes atomically, and only with the content of its entry: the methods that put one
+    return False, and change nothing, when the source does not hold it. They raise `InvalidRequest` if a
+    directory is in its place, or a link or file in a directory's, and `OutOfSpace`.
+
+    Owns descriptors: close it. For one thread.
     """
 
-    def __init__(self, root: str) -> None:
-        os.makedirs(root, exist_ok=True)
+    def __init__(self, root: str, *, read_only: bool = False) -> None:
         self._path = root
+        self._read_only = read_only
+        self._parts = (f".artifactd-{os.urandom(8).hex()}-{number}" for number in count())
+        self._is_new = not os.path.isdir(root)
+        os.makedirs(root, exist_ok=True)
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._parent = os.dup(self._root)
         self._parent_path = ""
+
+    def __enter__(self) -> Target:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         os.close(self._root)
@@ -41,55 +67,100 @@ class Target:
     def has(self, entry: Entry) -> bool:
         """Whether the entry's file is there with the right content. Makes the directories it lies in."""
         parent, name = self._locate(entry.path)
+        if self._is_new:
+            return False
         try:
             fd = os.open(name, _READ, dir_fd=parent)
         except FileNotFoundError:
             return False
         except OSError as error:
-            if error.errno == errno.ELOOP:  # a link: replaced by the file, never followed
+            if error.errno in _NO_FILE:
                 return False
             raise
         try:
-            status = os.fstat(fd)
-            return (
-                stat.S_ISREG(status.st_mode)
-                and status.st_size == entry.size
-                and digest_of_file(fd) == entry.digest
-            )
+            return _holds(fd, entry)
         finally:
             os.close(fd)
 
-    def place(self, entry: Entry, landing: int, blob: str, mode: int, *, last: bool) -> None:
-        """Check the file `blob` of the directory `landing` and put it where the entry belongs, atomically.
-
-        With `last`, the blob may be moved away. `mode` is given to the file. Raises `CorruptDownload`, and
-        `InvalidRequest` if a directory is in its place.
-        """
+    def put(self, entry: Entry, source: int) -> bool:
+        """Put the content of the file `source` where the entry belongs."""
         parent, name = self._locate(entry.path)
         try:
-            source = os.open(blob, _READ, dir_fd=landing)
-        except FileNotFoundError as error:
-            raise CorruptDownload("the daemon did not deliver the file", subject=entry.path) from error
+            if self._read_only:
+                return self._link(entry, source, name, parent)
+            return self._copy(entry, source, name, parent, 0o666)
+        except OSError as error:
+            raise self._told(error, entry) from error
+
+    def take(self, entry: Entry, source: int, blob: str, landing: int, mode: int) -> bool:
+        """As `put`, but `source` is the file `blob` of the directory `landing` and may be moved away.
+
+        `mode` is that of a new file of the user's.
+        """
+        if not _holds(source, entry):
+            return False
+        parent, name = self._locate(entry.path)
+        os.fchmod(source, _READ_ONLY if self._read_only else mode)
         try:
+            os.rename(blob, name, src_dir_fd=landing, dst_dir_fd=parent)
+        except OSError as error:
+            if error.errno == errno.EXDEV:
+                return self.put(entry, source)
+            raise self._told(error, entry) from error
+        return True
+
+    def _told(self, error: OSError, entry: Entry) -> OSError | InvalidRequest:
+        path = self._join(entry.path)
+        if error.errno in _FULL:
+            return OutOfSpace("the disk is full", subject=path)
+        if error.errno in _IN_THE_WAY:
+            return InvalidRequest("a directory is in its place", subject=path)
+        return OSError(error.errno, error.strerror, path)
+
+    def _copy(self, entry: Entry, source: int, name: str, parent: int, mode: int) -> bool:
+        if entry.size > _SMALL:
+            if not _holds(source, entry):
+                return False
             status = os.fstat(source)
-            if status.st_size != entry.size or digest_of_file(source) != entry.digest:
-                raise CorruptDownload(
-                    "what arrived does not have the digest of the version",
-                    subject=entry.path,
-                    remedy="download again; if it happens again, the stored blob is damaged",
-                )
-            try:
-                if last and _is_ours(status):
-                    os.fchmod(source, mode)
-                    if _rename(blob, landing, name, parent):
-                        return
-                _copy(source, status, name, parent, mode)
-            except OSError as error:
-                if error.errno not in _IN_THE_WAY:
-                    raise
-                raise InvalidRequest("a directory is in its place", subject=self._join(entry.path)) from error
+            self._write(name, parent, mode, lambda target: copy_file(source, status, target, entry.path))
+            return True
+        data = os.pread(source, entry.size + 1, 0)
+        if digest_of(blake3(data).digest()) != entry.digest:
+            return False
+        self._write(name, parent, mode, lambda target: _write_all(target, data))
+        return True
+
+    def _write(self, name: str, parent: int, mode: int, fill: Callable[[int], object]) -> None:
+        part = next(self._parts)
+        # The umask takes from the mode, as from that of any new file.
+        fd = os.open(part, _NEW, mode, dir_fd=parent)
+        try:
+            fill(fd)
+            os.rename(part, name, src_dir_fd=parent, dst_dir_fd=parent)
+        except BaseException:
+            os.unlink(part, dir_fd=parent)
+            raise
         finally:
-            os.close(source)
+            os.close(fd)
+
+    def _link(self, entry: Entry, source: int, name: str, parent: int) -> bool:
+        if not _holds(source, entry):
+            return False
+        part = next(self._parts)
+        try:
+            # By its descriptor: what was checked is what is linked.
+            os.link(f"/proc/self/fd/{source}", part, dst_dir_fd=parent, follow_symlinks=True)
+        except OSError as error:
+            if error.errno not in _CANNOT_LINK:
+                raise
+            return self._copy(entry, source, name, parent, _READ_ONLY)
+        try:
+            os.rename(part, name, src_dir_fd=parent, dst_dir_fd=parent)
+        finally:
+            # It is still there if that failed, and if `name` was a link to the same file already.
+            with suppress(FileNotFoundError):
+                os.unlink(part, dir_fd=parent)
+        return True
 
     def _locate(self, path: str) -> tuple[int, str]:
         directory, _, name = path.rpartition("/")
@@ -101,11 +172,10 @@ class Target:
 
     def _open(self, directory: str) -> int:
         fd = os.dup(self._root)
+        self._is_new = False
         for part in directory.split("/") if directory else ():
             try:
-                if not _exists(part, fd):
-                    os.mkdir(part, dir_fd=fd)
-                child = os.open(part, _DIRECTORY, dir_fd=fd)
+                child, self._is_new = _open_directory(part, fd)
             except OSError as error:
                 if error.errno not in _IN_THE_WAY:
                     raise
@@ -131,38 +201,27 @@ def digest_of_file(fd: int) -> str:
     return digest_of(hasher.digest())
 
 
-def _exists(name: str, parent: int) -> bool:
+def _open_directory(name: str, parent: int) -> tuple[int, bool]:
+    """Open a directory, made if need be; also tells whether it was."""
+    is_new = False
     try:
-        os.stat(name, dir_fd=parent, follow_symlinks=False)
-    except FileNotFoundError:
+        os.mkdir(name, dir_fd=parent)
+        is_new = True
+    except FileExistsError:
+        pass
+    return os.open(name, _DIRECTORY, dir_fd=parent), is_new
+
+
+def _holds(fd: int, entry: Entry) -> bool:
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode) or status.st_size != entry.size:
         return False
-    return True
+    if entry.size <= _SMALL:
+        return digest_of(blake3(os.pread(fd, entry.size, 0)).digest()) == entry.digest
+    return digest_of_file(fd) == entry.digest
 
 
-def _is_ours(status: os.stat_result) -> bool:
-    # A second hard link may be the daemon's own copy, which nobody may write to.
-    return status.st_nlink == 1 and status.st_uid == os.geteuid()
-
-
-def _rename(blob: str, landing: int, name: str, parent: int) -> bool:
-    try:
-        os.rename(blob, name, src_dir_fd=landing, dst_dir_fd=parent)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        return False
-    return True
-
-
-def _copy(source: int, status: os.stat_result, name: str, parent: int, mode: int) -> None:
-    part = f".artifactd-{os.urandom(8).hex()}"
-    target = os.open(part, _NEW, 0o600, dir_fd=parent)
-    try:
-        copy_file(source, status, target, name)
-        os.fchmod(target, mode)
-        os.rename(part, name, src_dir_fd=parent, dst_dir_fd=parent)
-    except BaseException:
-        os.unlink(part, dir_fd=parent)
-        raise
-    finally:
-        os.close(target)
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

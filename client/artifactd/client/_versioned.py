@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from artifactd.protocol.errors import ArtifactNotLoggedError
 from artifactd.protocol.messages import Version
 
 if TYPE_CHECKING:
+    from artifactd.client._lineage import ApiRun
     from artifactd.client._link import Link
+    from artifactd.client._paging import Pages
     from artifactd.client.handle import LogHandle
 
 __all__ = ["Versioned"]
@@ -54,35 +55,42 @@ class Versioned:
         return self._require_version("digest")[0].digest
 
     @property
-    def aliases(self) -> list[str]:
-        """As they were when this object learned of the version."""
-        return list(self._require_version("aliases")[0].aliases)
-
-    @property
-    def tags(self) -> list[str]:
-        return list(self._require_version("tags")[0].tags)
-
-    @property
     def created_at(self) -> float:
         """When the version was committed, in Unix seconds."""
         return self._require_version("created_at")[0].created_at
 
-    def download(self, root: str | os.PathLike[str] | None = None, path_prefix: str | None = None) -> str:
-        """Fetch the files into the directory `root` (default `./artifacts/name:vN`); returns `root`.
+    @property
+    def is_link(self) -> bool:
+        """Whether the version was made by `link`: it shows its source."""
+        return self._require_version("is_link")[0].source is not None
 
-        Files that are there and intact are not fetched again; the others appear or change atomically, each
-        checked against its digest. Nothing outside `root` is written, whatever links it contains. With
-        `path_prefix`, only the files whose path starts with it.
+    @property
+    def source_qualified_name(self) -> str:
+        """`entity/project/name:v3` of a link's source, or of the version itself if it is no link."""
+        version, _ = self._require_version("source_qualified_name")
+        if version.source is None:
+            return self.qualified_name
+        entity, project, name, number = version.source
+        return f"{entity}/{project}/{name}:v{number}"
 
-        Raises `CorruptDownload`, `InvalidRequest` where a link or a directory is in the way, `OutOfSpace`,
-        `DaemonUnavailable`, `ArtifactNotLoggedError`.
-        """
-        from artifactd.client._download import download
+    @property
+    def source_name(self) -> str:
+        """`name:v3` of the source."""
+        return self.source_qualified_name.rpartition("/")[2]
 
-        version, link = self._require_version("download")
-        target = os.path.join("artifacts", self.name) if root is None else os.fspath(root)
-        download(link, version, target, path_prefix or "")
-        return target
+    def logged_by(self) -> ApiRun | None:
+        """The run that made the version; None if it was logged without one."""
+        from artifactd.client._lineage import logged_by
+
+        version, link = self._require_version("logged_by")
+        return logged_by(link, version)
+
+    def used_by(self, per_page: int = 100) -> Pages[ApiRun]:
+        """The runs that used the version or a link to it, by their start; fetched page by page."""
+        from artifactd.client._lineage import used_by
+
+        version, link = self._require_version("used_by")
+        return used_by(link, version, per_page)
 
     def _require_version(self, what: str) -> tuple[Version, Link]:
         if self._version is None and self._handle is not None:

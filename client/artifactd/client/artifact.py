@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -10,37 +9,33 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from artifactd.client._draft import POLICIES, Draft, Policy
+from artifactd.client._editing import Editable
 from artifactd.client._entries import EntryTable
+from artifactd.client._entry import Entry, Manifest
 from artifactd.client._metadata import pack_json
-from artifactd.client._versioned import Versioned
+from artifactd.client._readable import Readable
 from artifactd.client._walk import find_files
-from artifactd.protocol.errors import ArtifactFinalizedError, Conflict, InvalidRequest
+from artifactd.protocol.errors import Conflict, InvalidRequest
 from artifactd.protocol.manifest import DraftEntry
 from artifactd.protocol.messages import SpoolFile, Version
 from artifactd.protocol.names import check_artifact_name, check_type, normalise_entry_path
 
 if TYPE_CHECKING:
     from artifactd.client._link import Link
+    from artifactd.client._tables.partitioned import PartitionedTable
+    from artifactd.client._tables.table import Table
     from artifactd.client.handle import LogHandle
 
-__all__ = ["Artifact", "Entry"]
+__all__ = ["Artifact"]
 
 
-class Entry(NamedTuple):
-    """One file of an artifact: `size` in bytes; `digest` (`blake3:…`) is None until it is committed."""
-
-    path: str
-    size: int
-    digest: str | None = None
-
-
-class Artifact(Versioned):
+class Artifact(Editable, Readable):
     """A named set of files with a type and metadata.
 
     Making one does no I/O. Adding a file takes its content at that moment into the spool of the process's
     daemon; nothing else is sent before `log_artifact`. May be used by several threads, by one process.
 
-    `metadata` is a JSON object; it may be changed until the artifact is logged.
+    `metadata` is a JSON object; it may be changed until the artifact is logged, and later by `save`.
     """
 
     def __init__(
@@ -51,15 +46,12 @@ class Artifact(Versioned):
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Raises `InvalidRequest` for a name, type or metadata that the rules refuse."""
-        super().__init__(check_artifact_name(name))
+        super().__init__(check_artifact_name(name), description, metadata)
         self._type = check_type(type)
-        self._description = _check_description(description)
-        self._metadata: dict[str, Any] = json.loads(pack_json(metadata, "metadata"))
         self._lock = threading.RLock()
         self._table = EntryTable()
         self._draft: Draft | None = None
         self._submission: Submission | None = None
-        self._finalized = False
 
     @classmethod
     def _committed(cls, version: Version, link: Link) -> Artifact:
@@ -75,24 +67,6 @@ class Artifact(Versioned):
     @property
     def type(self) -> str:
         return self._type
-
-    @property
-    def description(self) -> str | None:
-        return self._description
-
-    @description.setter
-    def description(self, text: str | None) -> None:
-        self._require_open()
-        self._description = _check_description(text)
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        return self._metadata
-
-    @metadata.setter
-    def metadata(self, value: Mapping[str, Any] | None) -> None:
-        self._require_open()
-        self._metadata = json.loads(pack_json(value, "metadata"))
 
     @property
     def size(self) -> int:
@@ -119,10 +93,15 @@ class Artifact(Versioned):
         """Every file by its path. Once committed this reads the manifest from the daemon, each time."""
         if self._handle is None and self._version is None:
             return {entry.path: Entry(entry.path, entry.size) for entry in self._table.sorted()}
-        from artifactd.client._download import read_entries
+        from artifactd.client._manifest import read_entries
 
         version, link = self._require_version("entries")
-        return {entry.path: Entry(entry.path, entry.size, entry.digest) for entry in read_entries(link, version)}
+        return {entry.path: self._entry(entry) for entry in read_entries(link, version)}
+
+    @property
+    def manifest(self) -> Manifest:
+        """The same as `.manifest.entries`; reads it each time, as `entries` does."""
+        return Manifest(self.entries)
 
     # Adding, while it is a draft.
 
@@ -207,6 +186,18 @@ class Artifact(Versioned):
             self._check_new(target, replace="w" in mode)
             self._put(draft, draft.written(target, stored))
 
+    def add(self, obj: Table | PartitionedTable, name: str, overwrite: bool = False) -> Entry:
+        """Add a table as it is now, as `name.table.json` or `name.partitioned-table.json`.
+
+        The same name with the same rows changes nothing. Raises as `add_file` does.
+        """
+        from artifactd.client._tables.storing import add
+
+        return add(self, obj, name, overwrite)
+
+    def __setitem__(self, name: str, obj: Table | PartitionedTable) -> None:
+        self.add(obj, name)
+
     def remove(self, path: str | Entry) -> None:
         """Drop a file, or everything below a directory. Raises `FileNotFoundError` if there is neither."""
         target = normalise_entry_path(path.path if isinstance(path, Entry) else path)
@@ -225,6 +216,20 @@ class Artifact(Versioned):
 
     # Reading, once it is committed.
 
+    def get(self, name: str) -> Table | PartitionedTable:
+        """The table that was added as `name`, with or without its suffix; of a draft too.
+
+        Of a committed version only the table's own file is fetched, and parts of a partitioned table as they
+        are read. Raises `EntryNotFound` (a `KeyError`) naming near matches, `InvalidRequest` for a file that is
+        no table inside, and what `download` raises.
+        """
+        from artifactd.client._tables.storing import get
+
+        return get(self, name)
+
+    def __getitem__(self, name: str) -> Table | PartitionedTable:
+        return self.get(name)
+
     def wait(self, timeout: float | None = None) -> Artifact:
         """Wait until it is committed; see `LogHandle.wait`. Raises `ArtifactNotLoggedError` before logging."""
         if self._handle is None:
@@ -238,7 +243,7 @@ class Artifact(Versioned):
         """Finish the draft for the daemon behind `link`; the same submission each time it is called."""
         with self._lock:
             if self._submission is None:
-                metadata = pack_json(self._metadata, "metadata")
+                metadata = self._sent_metadata = pack_json(self._metadata, "metadata")
                 self.finalize()
                 welcome = link.welcome()
                 if self._draft is None:
@@ -268,19 +273,13 @@ class Artifact(Versioned):
             self._draft.release()
             self._draft = None
 
-    def _settle(self, version: Version, link: Link) -> None:
-        self._version, self._link = version, link
-        self._description = version.description
-        self._metadata = json.loads(version.metadata)
-        self._finalized = True
-
-    def _require_open(self) -> None:
-        if self._finalized:
-            raise ArtifactFinalizedError(
-                "the artifact is finalized and cannot be changed",
-                subject=self._name,
-                remedy="make a new Artifact with the same name: it becomes the next version",
-            )
+    def _open_drafted(self, path: str) -> tuple[int, int, int] | None:
+        """A descriptor, which the caller owns, with offset and size of a drafted entry; None once it is sent."""
+        with self._lock:
+            entry = self._table.get(path)
+            if entry is None or self._draft is None:
+                return None
+            return self._draft.open(entry), entry.offset, entry.size
 
     def _open_draft(self) -> Draft:
         self._require_open()
@@ -324,15 +323,6 @@ def _path(path: str | os.PathLike[str]) -> str:
 def _check_policy(policy: str) -> None:
     if policy not in POLICIES:
         raise InvalidRequest(f"policy {policy!r} is not known", remedy=f"use one of {', '.join(POLICIES)}")
-
-
-def _check_description(text: object) -> str | None:
-    if text is None:
-        return None
-    if not isinstance(text, str):
-        raise InvalidRequest(f"description must be a string, not {type(text).__name__}")
-    pack_json({"text": text}, "description")
-    return text
 
 
 def _exists(target: str, remedy: str) -> InvalidRequest:

@@ -21,9 +21,14 @@ import structlog
 import trio
 
 from artifactd.daemon.catalog.catalog import Catalog
+from artifactd.daemon.downloads.blobs import Blobs
+from artifactd.daemon.downloads.cache import Cache
 from artifactd.daemon.downloads.fetching import Downloads
+from artifactd.daemon.downloads.transfer import Transfer
 from artifactd.daemon.home import locked, prepare
+from artifactd.daemon.ipc.editing import Editing
 from artifactd.daemon.ipc.greeting import Greeting
+from artifactd.daemon.ipc.lineage import Lineage
 from artifactd.daemon.ipc.listener import Handler, Listener
 from artifactd.daemon.ipc.reading import Reading
 from artifactd.daemon.ipc.status import StatusRequests
@@ -146,7 +151,14 @@ class _Daemon:
             queue=self._queue, ending=self._ending, journal=journal, catalog=catalog, calls=calls
         )
         self._durability = Durability(queue=self._queue, journal=journal, writer=writer, spool=spool)
-        self._downloads = Downloads(store=store, catalog=catalog, cache=settings.home / "cache", spool=spool)
+        cached = settings.home / "cache"
+        self._blobs = Cache(cached, limit=settings.cache.size, reserve=settings.spool.reserve)
+        self._downloads = Downloads(
+            blobs=Blobs(self._blobs, Transfer(store)),
+            catalog=catalog,
+            manifests=cached / "manifests",
+            spool=spool,
+        )
         self._intake = Intake(writer=writer, queue=self._queue, home=settings.home, reserve=settings.spool.reserve)
 
     async def run(self) -> None:
@@ -194,9 +206,16 @@ class _Daemon:
                 await listener.run()
 
     def _handlers(self) -> dict[type[messages.Message], Handler]:
-        greeting = Greeting(version=version("artifactd"), spool=self._spool, reserve=self._settings.spool.reserve)
+        greeting = Greeting(
+            version=version("artifactd"),
+            spool=self._spool,
+            reserve=self._settings.spool.reserve,
+            cache=self._blobs.blobs,
+        )
         waiting = Waiting(self._queue, self._journal, self._catalog)
         reading = Reading(self._catalog)
+        editing = Editing(self._catalog)
+        lineage = Lineage(self._catalog)
         status = StatusRequests(self._queue, self._journal, self._report)
         return {
             messages.Hello: greeting.hello,
@@ -205,6 +224,14 @@ class _Daemon:
             messages.GetVersion: reading.version,
             messages.GetCollections: reading.collections,
             messages.GetVersions: reading.versions,
+            messages.GetTypes: reading.types,
+            messages.EditVersion: editing.edit,
+            messages.DeleteVersion: editing.delete,
+            messages.LinkVersion: editing.link,
+            messages.GetRun: lineage.run,
+            messages.GetRuns: lineage.runs,
+            messages.GetUsers: lineage.users,
+            messages.GetRunVersions: lineage.run_versions,
             messages.StartRun: reading.start_run,
             messages.FinishRun: reading.finish_run,
             messages.FetchManifest: lambda peer, request: self._downloads.manifest(peer.uid, request),

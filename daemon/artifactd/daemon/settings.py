@@ -62,6 +62,14 @@ class _SpoolSettings(BaseModel):
     reserve: Annotated[int, Field(ge=0)] = 1 << 30
 
 
+class _CacheSettings(BaseModel):
+    """`[cache]`: `size` is how many bytes of downloaded blobs the node keeps; None is a tenth of its disk."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: Annotated[int, Field(ge=0)] | None = None
+
+
 class _UploadSettings(BaseModel):
     """`[upload]`: how many submissions are hashed and uploaded at the same time."""
 
@@ -80,6 +88,7 @@ class Settings(BaseModel):
     store: _StoreSettings = _StoreSettings()
     catalog: _CatalogSettings = _CatalogSettings()
     spool: _SpoolSettings = _SpoolSettings()
+    cache: _CacheSettings = _CacheSettings()
     upload: _UploadSettings = _UploadSettings()
 
     @property

@@ -18,11 +18,13 @@ __all__ = [
     "CorruptDownload",
     "DaemonUnavailable",
     "Denied",
+    "EntryNotFound",
     "FileChanged",
     "InvalidRequest",
     "NotAccepted",
     "OutOfSpace",
     "ProtocolMismatch",
+    "VerificationFailed",
     "WaitTimeout",
     "from_code",
 ]
@@ -75,6 +77,12 @@ class ArtifactNotFound(ArtifactdError, LookupError):
     code = "not_found"
 
 
+class EntryNotFound(ArtifactNotFound, KeyError):
+    """The artifact has no entry of this path; `remedy` names those that are spelled alike."""
+
+    code = "no_entry"
+
+
 class Conflict(ArtifactdError):
     """Something else was changed or claimed first; nothing was half-applied."""
 
@@ -115,6 +123,12 @@ class CorruptDownload(ArtifactdError, OSError):
     """What arrived does not have the digest that its version records."""
 
     code = "corrupt"
+
+
+class VerificationFailed(ArtifactdError, ValueError):
+    """A directory does not hold exactly the files of a version; `message` names those that differ."""
+
+    code = "verification"
 
 
 class DaemonUnavailable(ArtifactdError, ConnectionError):

@@ -14,6 +14,7 @@ under it.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -33,6 +34,7 @@ __all__ = [
     "check_order",
     "digest_hex",
     "digest_of",
+    "find_entry",
     "pack_draft",
     "pack_manifest",
     "read_blocks",
@@ -46,6 +48,7 @@ MAX_BLOCK_BYTES = 64 << 20
 
 _MANIFEST_MAGIC = b"artifactd manifest 1\n"
 _DRAFT_MAGIC = b"artifactd draft 1\n"
+_DIGEST = re.compile(rf"{DIGEST_ALGORITHM}:([0-9a-f]{{64}})\Z")
 _BLOCK = struct.Struct(">II")
 
 
@@ -92,10 +95,10 @@ def digest_of(raw: bytes) -> str:
 
 def digest_hex(digest: str) -> str:
     """The hex part of a digest; refuses one that is not ours."""
-    algorithm, _, text = digest.partition(":")
-    if algorithm != DIGEST_ALGORITHM or len(text) != 64 or text.strip("0123456789abcdef"):
+    match = _DIGEST.match(digest)
+    if match is None:
         raise InvalidRequest(f"digest {digest[:100]!r} is not a {DIGEST_ALGORITHM} digest")
-    return text
+    return match[1]
 
 
 def pack_manifest(entries: Iterable[Entry]) -> Iterator[bytes]:
@@ -126,6 +129,16 @@ def read_manifest(file: BinaryIO) -> Iterator[Entry]:
             yield from _unpack(body, _entry)
 
     return check_order(entries())
+
+
+def find_entry(file: BinaryIO, path: str) -> Entry | None:
+    """The entry at `path` of a committed manifest. Only the block that can hold it is decoded."""
+    wanted, body = path.encode(), b""
+    for first, block in read_blocks(file, draft=False):
+        if first.encode() > wanted:
+            break
+        body = block
+    return next((entry for entry in _unpack(body, _entry) if entry.path == path), None) if body else None
 
 
 def read_draft(file: BinaryIO) -> Iterator[DraftEntry]:

@@ -16,23 +16,34 @@ __all__ = [
     "Accepted",
     "Collection",
     "Collections",
+    "DeleteVersion",
     "Done",
+    "EditVersion",
     "Failure",
     "Fetch",
     "FetchManifest",
     "Fetched",
     "FinishRun",
     "GetCollections",
+    "GetRun",
+    "GetRunVersions",
+    "GetRuns",
     "GetStatus",
+    "GetTypes",
+    "GetUsers",
     "GetVersion",
     "GetVersions",
     "Hello",
+    "LinkVersion",
     "Message",
+    "RunRecord",
+    "Runs",
     "SpoolFile",
     "StartRun",
     "StatusSnapshot",
     "Submission",
     "Submit",
+    "Types",
     "Version",
     "Versions",
     "Wait",
@@ -62,6 +73,8 @@ class Welcome:
     """Whether this peer's `immutable` files are read where they are (else they are snapshotted)."""
     inline_manifest: int
     """Largest drafted manifest that travels inside `Submit`; a larger one is a file in the spool."""
+    cache: str = ""
+    """Directory of blobs that this peer may read, `<aa>/<rest>` of a digest's hex; empty where it may not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +119,8 @@ class Submit:
     manifest: bytes | None = None
     """The drafted manifest, if it is small."""
     manifest_file: SpoolFile | None = None
+    ttl: int | None = None
+    """Seconds that the version is to live after its commit. Needs the feature `ttl`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +203,14 @@ class Version:
     description: str | None
     metadata: str
     run: str | None
+    """Id of the run that produced it, in the project of its contents: of `source` for a link."""
     created_at: float
+    ttl: int | None = None
+    """Seconds that it is to live after `created_at`."""
+    revision: int = 0
+    """Of its collection's aliases: grows whenever one of them moves."""
+    source: tuple[str, str, str, int] | None = None
+    """(entity, project, name, version) that a link points to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +222,9 @@ class GetCollections:
     after: tuple[str, str] | None = None
     """(project, name) of the last one seen."""
     limit: int = 100
+    type: str | None = None
+    """Only collections of this type. Needs the feature `filters`, like `name`."""
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +244,8 @@ class Collection:
 class Collections:
     items: tuple[Collection, ...]
     more: bool
+    total: int | None = None
+    """How many there are on all pages; on the first page only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,12 +257,87 @@ class GetVersions:
     name: str
     before: int | None = None
     limit: int = 100
+    type: str | None = None
+    """Refuse a collection of another type. Needs the feature `filters`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Versions:
     items: tuple[Version, ...]
     more: bool
+    total: int | None = None
+    """How many there are on all pages; on the first page only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetTypes:
+    """The types of one project's collections. Answered by `Types`."""
+
+    entity: str
+    project: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Types:
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditVersion:
+    """Change a committed version, all of it or nothing. Answered by the `Version` as it is then.
+
+    A field that is None stays as it is. One that changes comes with what its editor saw; where the catalog has
+    neither that nor the new value any more, the whole edit is refused with `Conflict`.
+    """
+
+    entity: str
+    project: str
+    name: str
+    version: int
+    revision: int
+    """As seen in `Version`: an alias that moved later cannot be taken from where it is now."""
+    description: tuple[str | None, str | None] | None = None
+    """(seen, new)."""
+    metadata: tuple[bytes, str] | None = None
+    """(BLAKE3 of the text seen, new text)."""
+    ttl: tuple[int | None, int | None] | None = None
+    """(seen, new) seconds."""
+    add_aliases: tuple[str, ...] = ()
+    """Moved here from the versions that have them."""
+    remove_aliases: tuple[str, ...] = ()
+    add_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteVersion:
+    """Delete a version, or a link without its source. Answered by `Done`, also when it was deleted before."""
+
+    entity: str
+    project: str
+    name: str
+    version: int
+    delete_aliases: bool = False
+    """Whether aliases go with it; else one that has some is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkVersion:
+    """Make a version of another collection that points to this one. Answered by that `Version`.
+
+    A version that is linked there already only gets the aliases. The same `id` takes effect once.
+    """
+
+    id: bytes
+    """16 random bytes: the idempotency key."""
+    entity: str
+    project: str
+    name: str
+    version: int
+    target: tuple[str, str, str]
+    """(entity, project, name) of the collection that gets the link."""
+    aliases: tuple[str, ...] = ()
+    """Moved to the link, and `latest` with them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +355,8 @@ class FetchManifest:
 class Fetch:
     """Put the blobs of these entries into `landing`, each named by its digest's hex. Long poll; see `Fetched`.
 
-    `paths` ascend and belong to the version; at most `MAX_FETCH_PATHS`. What lies there already is kept.
+    `paths` ascend and belong to the version; at most `MAX_FETCH_PATHS`. What lies there already is kept. A
+    file with another link, or of another user, is the daemon's own: to be copied, not moved.
     """
 
     entity: str
@@ -262,6 +365,8 @@ class Fetch:
     version: int
     landing: str
     paths: tuple[str, ...]
+    skip_cache: bool = False
+    """Fetch from the store, past the node's cache; an older daemon does not know how."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,6 +403,87 @@ class FinishRun:
     project: str
     state: str = "finished"
     """`"finished"` or `"failed"`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetRun:
+    """Look one run up. Answered by `RunRecord`."""
+
+    entity: str
+    project: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """A run as the catalog knows it."""
+
+    entity: str
+    project: str
+    id: str
+    name: str
+    job_type: str | None
+    group: str | None
+    config: str
+    """A JSON object as text."""
+    state: str
+    host: str
+    pid: int
+    started_at: float
+    ended_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetRuns:
+    """Page through one project's runs by (start, id), those that have all of what is given. Answered by `Runs`."""
+
+    entity: str
+    project: str
+    state: str | None = None
+    job_type: str | None = None
+    group: str | None = None
+    name: str | None = None
+    newest_first: bool = False
+    after: tuple[float, str] | None = None
+    """(started_at, id) of the last one seen."""
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetUsers:
+    """Page through the runs that used a version, by (start, entity, project, id). Answered by `Runs`."""
+
+    entity: str
+    project: str
+    name: str
+    version: int
+    after: tuple[float, str, str, str] | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runs:
+    items: tuple[RunRecord, ...]
+    more: bool
+    total: int | None = None
+    """How many there are on all pages; on the first page only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetRunVersions:
+    """Page through what a run logged or used, by the age of the collections, then by version.
+
+    Answered by `Versions`.
+    """
+
+    entity: str
+    project: str
+    run: str
+    role: str
+    """`"logged"` or `"used"`."""
+    after: tuple[str, str, str, int] | None = None
+    """(entity, project, name, version) of the last one seen."""
+    limit: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,6 +529,17 @@ Message = (
     | GetStatus
     | StatusSnapshot
     | Failure
+    | GetTypes
+    | Types
+    | EditVersion
+    | DeleteVersion
+    | LinkVersion
+    | GetRun
+    | RunRecord
+    | GetRuns
+    | GetUsers
+    | Runs
+    | GetRunVersions
 )
 
 TAGS: dict[int, type[Message]] = {
@@ -367,5 +564,16 @@ TAGS: dict[int, type[Message]] = {
     19: GetStatus,
     20: StatusSnapshot,
     21: Failure,
+    22: GetTypes,
+    23: Types,
+    24: EditVersion,
+    25: DeleteVersion,
+    26: LinkVersion,
+    27: GetRun,
+    28: RunRecord,
+    29: GetRuns,
+    30: GetUsers,
+    31: Runs,
+    32: GetRunVersions,
 }
 """A tag is for ever: a message that goes leaves a gap."""

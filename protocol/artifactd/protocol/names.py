@@ -6,6 +6,7 @@ Each `check_*` returns its argument, or raises `InvalidRequest` (a `ValueError`)
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from artifactd.protocol.errors import InvalidRequest
@@ -19,6 +20,7 @@ __all__ = [
     "check_entry_path",
     "check_scope",
     "check_tag",
+    "check_tags",
     "check_type",
     "normalise_entry_path",
     "version_number",
@@ -31,6 +33,7 @@ MAX_PATH_BYTES = 4096
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,128}\Z")
 _VERSION = re.compile(r"v(0|[1-9][0-9]{0,17})\Z")
 _RESERVED_VERSION = re.compile(r"v[0-9]+\Z")
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_\-][A-Za-z0-9_.\-]*(?:/[A-Za-z0-9_\-][A-Za-z0-9_.\-]*)*\Z")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -85,12 +88,21 @@ def check_tag(tag: object) -> str:
 
 
 def check_aliases(aliases: object) -> tuple[str, ...]:
-    """Aliases given to one log call, each once, in the order given."""
-    if aliases is None:
+    """Aliases given to one call, each once, in the order given."""
+    return tuple(dict.fromkeys(check_alias(alias) for alias in _labels(aliases, "aliases")))
+
+
+def check_tags(tags: object) -> tuple[str, ...]:
+    """Tags given to one call, each once, in the order given."""
+    return tuple(dict.fromkeys(check_tag(tag) for tag in _labels(tags, "tags")))
+
+
+def _labels(given: object, what: str) -> Iterable[object]:
+    if given is None:
         return ()
-    if isinstance(aliases, str) or not isinstance(aliases, (list, tuple, set, frozenset)):
-        raise InvalidRequest(f"aliases must be a list of strings, not {aliases!r}")
-    return tuple(dict.fromkeys(check_alias(alias) for alias in aliases))
+    if isinstance(given, str) or not isinstance(given, (list, tuple, set, frozenset)):
+        raise InvalidRequest(f"{what} must be a list of strings, not {given!r}")
+    return given
 
 
 def _encodable(text: str) -> bool:
@@ -112,6 +124,9 @@ def normalise_entry_path(path: object) -> str:
 
 def check_entry_path(path: str) -> str:
     """Refuse what is not the normal form of an entry path."""
+    # One artifact may have a million paths, and nearly all of them are plain.
+    if len(path) <= MAX_COMPONENT_BYTES and _PLAIN_PATH.match(path):
+        return path
     problem = _path_problem(path)
     if problem:
         raise InvalidRequest(f"entry path {path[:200]!r} {problem}", remedy="use a relative POSIX path")
@@ -119,7 +134,6 @@ def check_entry_path(path: str) -> str:
 
 
 def _path_problem(path: str) -> str:
-    # str.isprintable and isascii are the fast way out: one artifact may have a million paths.
     if not path:
         return "is empty"
     if not path.isascii() and not _encodable(path):

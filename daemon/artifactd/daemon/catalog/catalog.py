@@ -11,8 +11,12 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError,
 from artifactd.daemon.catalog.blobs import add_blobs, find_blobs
 from artifactd.daemon.catalog.commit import MAX_HEADS, commit_heads, recorded_outcomes
 from artifactd.daemon.catalog.dialect import connect
+from artifactd.daemon.catalog.editing import delete_version, edit_version
+from artifactd.daemon.catalog.lineage import find_run, list_run_versions, list_runs, list_users
+from artifactd.daemon.catalog.linking import link_version
+from artifactd.daemon.catalog.listing import list_collections, list_types, list_versions
 from artifactd.daemon.catalog.migrate import migrate
-from artifactd.daemon.catalog.reading import find_version, list_collections, list_versions
+from artifactd.daemon.catalog.reading import find_version
 from artifactd.daemon.catalog.records import (
     BlobLocation,
     CatalogUnavailable,
@@ -120,10 +124,56 @@ class Catalog:
     def versions(self, request: messages.GetVersions) -> messages.Versions:
         """A page of 1 to 1,000 versions, newest first; shorter where their texts fill a message.
 
-        Raises `ArtifactNotFound` when there is no such collection.
+        Raises `ArtifactNotFound` when there is no such collection, `InvalidRequest` when it has another type.
         """
         with self._reading() as connection:
             return list_versions(connection, request)
+
+    def types(self, request: messages.GetTypes) -> messages.Types:
+        """The types of one project's collections, by name."""
+        with self._reading() as connection:
+            return list_types(connection, request)
+
+    def edit(self, request: messages.EditVersion) -> messages.Version:
+        """Edit a version, all or nothing; repeating an edit is harmless.
+
+        Raises `Conflict` where somebody else changed the same, `ArtifactNotFound`.
+        """
+        with self._writing() as connection:
+            return edit_version(connection, request)
+
+    def delete(self, request: messages.DeleteVersion) -> None:
+        """Delete a version, once. Raises `InvalidRequest` for one that keeps aliases, `ArtifactNotFound`."""
+        with self._writing() as connection:
+            delete_version(connection, request)
+
+    def link(self, uid: int, request: messages.LinkVersion, body_hash: bytes) -> messages.Version:
+        """Link a version into another collection of its entity; `(uid, request.id)` takes effect once.
+
+        Raises `ArtifactNotFound`, `Denied`, `Conflict` and `InvalidRequest`.
+        """
+        with self._writing() as connection:
+            return link_version(connection, uid, request, body_hash)
+
+    def run(self, entity: str, project: str, id: str) -> messages.RunRecord:
+        """One run. Raises `ArtifactNotFound`."""
+        with self._reading() as connection:
+            return find_run(connection, entity, project, id)
+
+    def runs(self, request: messages.GetRuns) -> messages.Runs:
+        """A page of 1 to 1,000 runs of a project, by (start, id); shorter where their configs fill a message."""
+        with self._reading() as connection:
+            return list_runs(connection, request)
+
+    def users(self, request: messages.GetUsers) -> messages.Runs:
+        """A page of the runs that used a version. Raises `ArtifactNotFound` when there is no such version."""
+        with self._reading() as connection:
+            return list_users(connection, request)
+
+    def run_versions(self, request: messages.GetRunVersions) -> messages.Versions:
+        """A page of the versions that a run logged or used. Raises `InvalidRequest` for an unknown role."""
+        with self._reading() as connection:
+            return list_run_versions(connection, request)
 
     def start_run(self, uid: int, request: messages.StartRun) -> None:
         """Record a run, or the return of one with the same id. Raises `Denied` for another user's run."""

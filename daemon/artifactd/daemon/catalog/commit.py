@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, and_, bindparam, select
 
+from artifactd.daemon.catalog.aliases import alias_rows, move_aliases
 from artifactd.daemon.catalog.dialect import insert
 from artifactd.daemon.catalog.folding import CollectionState, Newest, fold
 from artifactd.daemon.catalog.records import CommitRefused, Committed, Head, Outcome
-from artifactd.daemon.catalog.schema import aliases, collections, commits, tags, versions
+from artifactd.daemon.catalog.schema import collections, commits, run_outputs, tags, versions
+from artifactd.daemon.catalog.version_rows import IS_LIVE, about, version_rows
 
 __all__ = ["MAX_HEADS", "commit_heads", "recorded_outcomes"]
 
 MAX_HEADS = 1_000
 """Heads of one transaction: their keys fit the variables of one statement."""
 
-_IS_NEWEST = and_(
-    versions.c.collection_id == collections.c.id,
-    versions.c.number == collections.c.next_version - 1,
-    versions.c.deleted_at.is_(None),
-)
+_IS_NEWEST = and_(versions.c.number == collections.c.next_version - 1, IS_LIVE)
 
 _Address = tuple[str, str, str]
 _Key = tuple[int, bytes]
@@ -111,7 +109,7 @@ def _locked(connection: Connection, heads: Sequence[Head]) -> dict[_Address, Col
             ],
         )
     return {
-        _row_address(row): CollectionState(row.id, row.type, row.next_version)
+        _row_address(row): CollectionState(row.id, row.type, row.next_version, row.revision)
         for row in _select(connection, wanted, lock=True)
     }
 
@@ -136,34 +134,36 @@ def _load_newest(connection: Connection, states: dict[_Address, CollectionState]
     # Only a version with the digest of some head can matter, so the metadata of all others stays unread.
     by_id = {state.id: state for state in states.values()}
     newest = connection.execute(
-        select(*versions.c["collection_id", "number", "digest", "description", "metadata"])
-        .join_from(collections, versions, _IS_NEWEST)
-        .where(collections.c.id.in_(by_id), versions.c.digest.in_(digests))
+        version_rows().where(collections.c.id.in_(by_id), versions.c.digest.in_(digests), _IS_NEWEST)
     ).all()
     if not newest:
         return
     tagged: dict[int, set[str]] = {}
     for collection_id, tag in connection.execute(
-        select(tags.c.collection_id, tags.c.name)
-        .join_from(collections, versions, _IS_NEWEST)
-        .join(tags)
-        .where(collections.c.id.in_([row.collection_id for row in newest]))
+        version_rows()
+        .with_only_columns(collections.c.id, tags.c.name)
+        .join(tags, and_(tags.c.collection_id == about.c.collection_id, tags.c.number == about.c.number))
+        .where(collections.c.id.in_([row.collection_id for row in newest]), _IS_NEWEST)
     ):
         tagged.setdefault(collection_id, set()).add(tag)
     for row in newest:
         kept = frozenset(tagged.get(row.collection_id, ()))
-        by_id[row.collection_id].newest = Newest(row.number, row.digest, row.description, row.metadata, kept)
+        by_id[row.collection_id].newest = Newest(
+            row.number, row.digest, row.description, row.metadata, kept, row.ttl
+        )
 
 
 def _write(connection: Connection, fresh: Sequence[tuple[Head, CollectionState, Committed]]) -> None:
     created = [item for item in fresh if item[2].created]
     touched = {state.id: state for _, state, _ in fresh}
-    grown = {state.id: state for _, state, _ in created}
     _insert(connection, versions, [_version_row(*item) for item in created])
-    if grown:
+    if touched:
         connection.execute(
             collections.update().where(collections.c.id == bindparam("collection")),
-            [{"collection": state.id, "next_version": state.next_version} for state in grown.values()],
+            [
+                {"collection": state.id, "next_version": state.next_version, "revision": state.revision + 1}
+                for state in touched.values()
+            ],
         )
     _insert(
         connection,
@@ -175,17 +175,11 @@ def _write(connection: Connection, fresh: Sequence[tuple[Head, CollectionState, 
         ],
     )
     if touched:
-        upsert = insert(connection, aliases)
-        connection.execute(
-            upsert.on_conflict_do_update(
-                index_elements=["collection_id", "name"], set_={"number": upsert.excluded.number}
-            ),
-            [
-                {"collection_id": state.id, "name": alias, "number": number}
-                for state in touched.values()
-                for alias, number in state.moved.items()
-            ],
-        )
+        moves = [alias_rows(state.id, state.revision + 1, state.moved) for state in touched.values()]
+        move_aliases(connection, chain.from_iterable(moves))
+    outputs = [_output_row(*item) for item in fresh if item[0].run is not None]
+    if outputs:
+        connection.execute(insert(connection, run_outputs).on_conflict_do_nothing(), outputs)
     _insert(connection, commits, [_commit_row(*item) for item in fresh])
 
 
@@ -212,6 +206,17 @@ def _version_row(head: Head, state: CollectionState, result: Committed) -> dict[
         "metadata": head.metadata,
         "run": head.run,
         "created_at": head.accepted_at,
+        "ttl": head.ttl,
+    }
+
+
+def _output_row(head: Head, state: CollectionState, result: Committed) -> dict[str, Any]:
+    return {
+        "entity": head.entity,
+        "project": head.project,
+        "run": head.run,
+        "collection_id": state.id,
+        "number": result.version,
     }
 
 

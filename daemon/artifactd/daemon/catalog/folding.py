@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from artifactd.daemon.catalog.records import CommitRefused, Committed, Head
 
-__all__ = ["CollectionState", "Newest", "fold"]
+__all__ = ["LATEST", "CollectionState", "Newest", "fold"]
 
 LATEST = "latest"
 
@@ -21,6 +21,7 @@ class Newest:
     description: str | None
     metadata: str
     tags: frozenset[str]
+    ttl: int | None
 
 
 @dataclass(slots=True)
@@ -33,6 +34,7 @@ class CollectionState:
     id: int
     type: str
     next_version: int
+    revision: int
     newest: Newest | None = None
     moved: dict[str, int] = field(default_factory=dict)
     """Aliases that move, and the version each of them ends up at."""
@@ -49,7 +51,9 @@ def fold(state: CollectionState, head: Head) -> Committed | CommitRefused:
         result = Committed(newest.number, head.digest, created=False, warning=_ignored(head, newest))
     else:
         result = Committed(state.next_version, head.digest, created=True, warning=None)
-        state.newest = Newest(result.version, head.digest, head.description, head.metadata, frozenset(head.tags))
+        state.newest = Newest(
+            result.version, head.digest, head.description, head.metadata, frozenset(head.tags), head.ttl
+        )
         state.next_version += 1
     state.moved.update(dict.fromkeys((*head.aliases, LATEST), result.version))
     return result
@@ -62,6 +66,7 @@ def _ignored(head: Head, newest: Newest) -> str | None:
             ("description", head.description, newest.description),
             ("metadata", _parsed(head.metadata), _parsed(newest.metadata)),
             ("tags", frozenset(head.tags), newest.tags),
+            ("ttl", head.ttl, newest.ttl),
         )
         if given and given != kept
     ]

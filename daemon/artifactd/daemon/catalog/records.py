@@ -21,7 +21,7 @@ class Head:
 
     `digest` is the manifest's, `size` counts bytes, `metadata` is JSON text, `accepted_at` is in Unix seconds
     and becomes the version's time. `(uid, id)` is the idempotency key and `body_hash` tells whether a repeated
-    key means the same submission. `run` may name a run that the catalog does not know.
+    key means the same submission. `run` may name a run that the catalog does not know; `ttl` counts seconds.
     """
 
     uid: int
@@ -40,6 +40,7 @@ class Head:
     metadata: str
     run: str | None
     accepted_at: float
+    ttl: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ import time
 from sqlalchemy import ColumnElement, Connection, and_, select
 
 from artifactd.daemon.catalog.dialect import insert
-from artifactd.daemon.catalog.schema import collections, run_inputs, runs, versions
+from artifactd.daemon.catalog.schema import run_inputs, runs, versions
+from artifactd.daemon.catalog.version_rows import in_collection, version_rows
 from artifactd.protocol import messages
 from artifactd.protocol.errors import ArtifactNotFound, Denied, InvalidRequest
 
@@ -57,19 +58,17 @@ def end_run(connection: Connection, uid: int, request: messages.FinishRun) -> No
 def add_input(
     connection: Connection, uid: int, entity: str, project: str, run: str, version: messages.Version
 ) -> None:
-    """Record that the run used `version`. Raises `ArtifactNotFound` for an unknown run or version, `Denied`."""
+    """Record that the run used `version`, or the source of a link, once.
+
+    Raises `ArtifactNotFound` for an unknown run or version, `Denied`.
+    """
     _check_owner(connection, uid, entity, project, run)
-    collection_id = connection.scalar(
-        select(versions.c.collection_id)
-        .join_from(versions, collections)
-        .where(
-            collections.c.entity == version.entity,
-            collections.c.project == version.project,
-            collections.c.name == version.name,
-            versions.c.number == version.version,
+    used = connection.execute(
+        version_rows().where(
+            in_collection(version.entity, version.project, version.name), versions.c.number == version.version
         )
-    )
-    if collection_id is None:
+    ).one_or_none()
+    if used is None:
         address = f"{version.entity}/{version.project}/{version.name}:v{version.version}"
         raise ArtifactNotFound("no such version", subject=address)
     connection.execute(
@@ -78,8 +77,8 @@ def add_input(
             "entity": entity,
             "project": project,
             "run": run,
-            "collection_id": collection_id,
-            "number": version.version,
+            "collection_id": used.about_collection_id,
+            "number": used.about_number,
         },
     )
 

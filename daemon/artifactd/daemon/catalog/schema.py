@@ -20,7 +20,19 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-__all__ = ["aliases", "blobs", "collections", "commits", "metadata", "run_inputs", "runs", "tags", "versions"]
+__all__ = [
+    "aliases",
+    "blobs",
+    "collections",
+    "commits",
+    "links",
+    "metadata",
+    "run_inputs",
+    "run_outputs",
+    "runs",
+    "tags",
+    "versions",
+]
 
 metadata = MetaData(
     naming_convention={
@@ -47,8 +59,11 @@ collections = Table(
     Column("type", Text, nullable=False),
     Column("next_version", BigInteger, nullable=False),
     Column("created_at", Double, nullable=False),
+    # Grows whenever one of the aliases moves.
+    Column("revision", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("entity", "project", "name"),
     CheckConstraint("next_version >= 0", name="next_version"),
+    Index(None, "entity", "project", "type", "name"),
 )
 
 versions = Table(
@@ -64,10 +79,30 @@ versions = Table(
     Column("run", Text),
     Column("created_at", Double, nullable=False),
     Column("deleted_at", Double),
+    # Seconds to live after created_at.
+    Column("ttl", BigInteger),
     PrimaryKeyConstraint("collection_id", "number"),
     CheckConstraint("number >= 0", name="number"),
     CheckConstraint("files >= 0", name="files"),
     CheckConstraint("size >= 0", name="size"),
+)
+
+# A version here is a link: it shows the contents, the texts, the tags and the run of its source.
+links = Table(
+    "links",
+    metadata,
+    Column("collection_id", Integer, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("source_collection_id", Integer, nullable=False),
+    Column("source_number", BigInteger, nullable=False),
+    PrimaryKeyConstraint("collection_id", "number"),
+    _version_key(),
+    ForeignKeyConstraint(
+        ["source_collection_id", "source_number"],
+        ["versions.collection_id", "versions.number"],
+        name="fk_links_sources",
+    ),
+    Index(None, "source_collection_id", "source_number"),
 )
 
 aliases = Table(
@@ -76,6 +111,8 @@ aliases = Table(
     Column("collection_id", Integer, nullable=False),
     Column("name", Text, nullable=False),
     Column("number", BigInteger, nullable=False),
+    # The collection's when it moved here.
+    Column("revision", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("collection_id", "name"),
     _version_key(),
     Index(None, "collection_id", "number"),
@@ -136,6 +173,7 @@ runs = Table(
     Column("ended_at", Double),
     PrimaryKeyConstraint("entity", "project", "id"),
     CheckConstraint("state IN ('running', 'finished', 'failed', 'crashed')", name="state"),
+    Index(None, "entity", "project", "started_at", "id"),
 )
 
 run_inputs = Table(
@@ -150,4 +188,17 @@ run_inputs = Table(
     ForeignKeyConstraint(["entity", "project", "run"], ["runs.entity", "runs.project", "runs.id"]),
     _version_key(),
     Index(None, "collection_id", "number"),
+)
+
+# What a run logged, new or equal to a version that was there. The catalog may not know the run.
+run_outputs = Table(
+    "run_outputs",
+    metadata,
+    Column("entity", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("collection_id", Integer, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    PrimaryKeyConstraint("entity", "project", "run", "collection_id", "number"),
+    _version_key(),
 )

@@ -6,35 +6,29 @@ reply or a restart of the daemon, finds what has landed already.
 
 from __future__ import annotations
 
-import errno
 import os
-import random
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import trio
-from blake3 import blake3
 
 from artifactd.daemon.catalog.catalog import Catalog
-from artifactd.daemon.catalog.records import BlobLocation, CatalogUnavailable
+from artifactd.daemon.catalog.records import CatalogUnavailable
+from artifactd.daemon.downloads.blobs import Blobs
 from artifactd.daemon.downloads.manifests import find_entries, keep_newest
+from artifactd.daemon.downloads.transfer import FULL, Blob
 from artifactd.daemon.queue.spool import open_directory
-from artifactd.daemon.stores.base import Kind, Store, StoreError
-from artifactd.daemon.stores.retry import delay
 from artifactd.protocol import messages
-from artifactd.protocol.errors import ArtifactdError, ArtifactNotFound, CorruptDownload, InvalidRequest, OutOfSpace
-from artifactd.protocol.manifest import digest_hex, digest_of
+from artifactd.protocol.errors import ArtifactdError, ArtifactNotFound, InvalidRequest, OutOfSpace
+from artifactd.protocol.manifest import digest_hex
 
 __all__ = ["Downloads"]
 
 POLL_SECONDS = 5.0
-MAX_ATTEMPTS = 6
 MANIFESTS_KEPT = 64
-_AT_ONCE = 16
 _CHUNK = 1 << 20
 
 
@@ -48,14 +42,13 @@ class _Job:
 class Downloads:
     """Fetches for all clients of the daemon."""
 
-    def __init__(self, *, store: Store, catalog: Catalog, cache: Path, spool: Path) -> None:
-        self._store = store
+    def __init__(self, *, blobs: Blobs, catalog: Catalog, manifests: Path, spool: Path) -> None:
+        self._blobs = blobs
         self._catalog = catalog
-        self._manifests = cache / "manifests"
+        self._manifests = manifests
         self._manifests.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._spool = spool
         self._jobs: dict[tuple[int, messages.Fetch | messages.FetchManifest], _Job] = {}
-        self._free = trio.CapacityLimiter(_AT_ONCE)
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -120,23 +113,12 @@ class Downloads:
         path = await self._local_manifest(request)
         with path.open("rb") as file:
             entries = await trio.to_thread.run_sync(find_entries, file, request.paths)
-        sizes = {entry.digest: entry.size for entry in entries}
-        locations = await trio.to_thread.run_sync(self._catalog.known_blobs, request.entity, list(sizes))
-        failures: list[ArtifactdError] = []
+        blobs = await self._locate(request.entity, {entry.digest for entry in entries})
 
-        async def land(digest: str, siblings: trio.CancelScope) -> None:
-            try:
-                await self._fetch(locations.get(digest), digest, landing, digest_hex(digest))
-                job.bytes_done += sizes[digest]
-            except (ArtifactdError, OSError) as error:
-                failures.append(_told(error, request.landing))
-                siblings.cancel()
+        def landed(blob: Blob) -> None:
+            job.bytes_done += blob.size
 
-        async with trio.open_nursery() as nursery:
-            for digest in sizes:
-                nursery.start_soon(land, digest, nursery.cancel_scope)
-        if failures:
-            raise failures[0]
+        await self._blobs.land(blobs, landing, skip_cache=request.skip_cache, landed=landed)
 
     async def _local_manifest(self, request: messages.Fetch | messages.FetchManifest) -> Path:
         version = await trio.to_thread.run_sync(
@@ -146,86 +128,31 @@ class Downloads:
         if path.exists():
             os.utime(path)
             return path
-        locations = await trio.to_thread.run_sync(self._catalog.known_blobs, request.entity, [version.digest])
+        blobs = await self._locate(request.entity, {version.digest})
         directory = os.open(self._manifests, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            await self._fetch(locations.get(version.digest), version.digest, directory, path.name)
+            await self._blobs.land(blobs, directory, skip_cache=False, landed=lambda _: None)
         finally:
             os.close(directory)
         await trio.to_thread.run_sync(keep_newest, self._manifests, MANIFESTS_KEPT)
         return path
 
-    async def _fetch(self, location: BlobLocation | None, digest: str, directory: int, name: str) -> None:
-        """Bring one blob into `directory` as `name`, verified, unless it is there."""
-        if location is None:
-            raise ArtifactNotFound("the catalog has no location for this blob", subject=digest)
-        if await trio.to_thread.run_sync(_exists, directory, name):
-            return
-        attempt = 0
-        async with self._free:
-            while True:
-                attempt += 1
-                try:
-                    async with _part_file(directory, name) as fd:
-                        await self._store.get(location.key, fd, offset=location.offset, length=location.length)
-                        await trio.to_thread.run_sync(_verify, fd, digest)
-                    return
-                except StoreError as error:
-                    await self._pause(error, attempt, digest)
-
-    async def _pause(self, error: StoreError, attempt: int, digest: str) -> None:
-        seconds = delay(error.kind, attempt, random.random())
-        if seconds is None or attempt >= MAX_ATTEMPTS:
-            kind = CorruptDownload if error.kind is Kind.CORRUPT else ArtifactdError
-            raise kind(f"the store did not deliver it: {error.reason}", subject=digest) from error
-        await trio.sleep(seconds)
+    async def _locate(self, entity: str, digests: set[str]) -> list[Blob]:
+        locations = await trio.to_thread.run_sync(self._catalog.known_blobs, entity, digests)
+        if lost := digests - locations.keys():
+            raise ArtifactNotFound("the catalog has no location for this blob", subject=min(lost))
+        return [Blob(digest, location) for digest, location in locations.items()]
 
 
 def _told(error: ArtifactdError | OSError, landing: str) -> ArtifactdError:
     """What the client is told. The landing directory is its own: it may remove it or fill the disk at any time."""
     if isinstance(error, ArtifactdError):
         return error
-    kind = OutOfSpace if error.errno in (errno.ENOSPC, errno.EDQUOT) else ArtifactdError
+    kind = OutOfSpace if error.errno in FULL else ArtifactdError
     return kind(f"cannot be put into the spool: {error.strerror}", subject=landing)
 
 
-@asynccontextmanager
-async def _part_file(directory: int, name: str) -> AsyncIterator[int]:
-    """A new file that becomes `name` only when the block ends well."""
-    part = f".{name}.{os.urandom(4).hex()}"
-    fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory)
-    try:
-        yield fd
-        os.rename(part, name, src_dir_fd=directory, dst_dir_fd=directory)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(part, dir_fd=directory)
-        raise
-    finally:
-        os.close(fd)
-
-
-def _exists(directory: int, name: str) -> bool:
-    try:
-        os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _verify(fd: int, digest: str) -> None:
-    hash = blake3()
-    offset = 0
-    while piece := os.pread(fd, _CHUNK, offset):
-        hash.update(piece)
-        offset += len(piece)
-    if digest_of(hash.digest()) != digest:
-        raise StoreError(Kind.CORRUPT, "get", digest, "the bytes in the store are not what its digest says")
-
-
 def _copy(source: Path, directory: int, name: str) -> None:
-    if _exists(directory, name):
-        return
     part = f".{name}.{os.urandom(4).hex()}"
     fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory)
     with os.fdopen(fd, "wb") as target, source.open("rb") as content:

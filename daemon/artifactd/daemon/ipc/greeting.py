@@ -12,21 +12,27 @@ __all__ = ["Greeting"]
 
 INLINE_MANIFEST = 64 << 10
 
+FEATURES = ("filters", "ttl")
+"""Fields that an older daemon would silently ignore: `type` and `name` of listings, `ttl` of `Submit`."""
+
 
 class Greeting:
     """Tells each peer the same, but for what depends on its uid."""
 
-    def __init__(self, *, version: str, spool: Path, reserve: int) -> None:
+    def __init__(self, *, version: str, spool: Path, reserve: int, cache: Path) -> None:
         self._version = version
         self._spool = spool
         self._reserve = reserve
+        self._cache = cache
 
     async def hello(self, peer: Peer, request: messages.Hello) -> messages.Welcome:
+        ours = peer.uid == os.geteuid()
         return messages.Welcome(
             daemon_version=self._version,
-            features=(),
+            features=FEATURES,
             spool=str(self._spool),
             reserve=self._reserve,
-            in_place=peer.uid == os.geteuid(),
+            in_place=ours,
             inline_manifest=INLINE_MANIFEST,
+            cache=str(self._cache) if ours else "",
         )

@@ -41,6 +41,9 @@ class Reading:
     async def versions(self, peer: Peer, request: messages.GetVersions) -> messages.Versions:
         return await trio.to_thread.run_sync(self._catalog.versions, request)
 
+    async def types(self, peer: Peer, request: messages.GetTypes) -> messages.Types:
+        return await trio.to_thread.run_sync(self._catalog.types, request)
+
     async def start_run(self, peer: Peer, request: messages.StartRun) -> messages.Done:
         for value, what in ((request.entity, "entity"), (request.project, "project"), (request.id, "run id")):
             names.check_scope(value, what)

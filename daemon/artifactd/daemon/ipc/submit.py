@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +14,7 @@ from blake3 import blake3
 
 from artifactd.daemon.crashpoints import Point, reach
 from artifactd.daemon.ipc.access import Peer
+from artifactd.daemon.ipc.texts import MAX_LABELS, rules_of_texts
 from artifactd.daemon.queue.group_commit import GroupCommit
 from artifactd.daemon.queue.journal import Operation
 from artifactd.daemon.queue.operations import Accept
@@ -30,9 +30,6 @@ from artifactd.protocol.states import State
 __all__ = ["Intake", "check_submit"]
 
 MAX_FILES = 10_000_000
-MAX_METADATA = 1 << 20
-MAX_DESCRIPTION = 64 << 10
-MAX_LABELS = 100
 
 _encode = msgspec.msgpack.encode
 
@@ -110,24 +107,8 @@ def check_submit(submit: Submit) -> None:
         "priority is a small number": -1_000_000 <= submit.priority <= 1_000_000,
         f"at most {MAX_LABELS} aliases and tags": len(submit.aliases) + len(submit.tags) <= MAX_LABELS,
         "the manifest comes inside or as one file": (submit.manifest is None) != (submit.manifest_file is None),
-        f"a description has at most {MAX_DESCRIPTION} characters": len(submit.description or "")
-        <= MAX_DESCRIPTION,
-        f"metadata has at most {MAX_METADATA} bytes": len(submit.metadata) <= MAX_METADATA,
-        "metadata is a JSON object": _is_json_object(submit.metadata),
+        **rules_of_texts(submit.description, submit.metadata, submit.ttl),
     }
     for rule, holds in problems.items():
         if not holds:
             raise InvalidRequest(f"submission refused: {rule}", subject=submit.name)
-
-
-def _is_json_object(text: str) -> bool:
-    if text == "{}":
-        return True
-    try:
-        return isinstance(json.loads(text, parse_constant=_refuse), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")

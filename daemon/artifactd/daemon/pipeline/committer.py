@@ -85,4 +85,5 @@ def _head(submission: Submission, row: Row) -> Head:
         metadata=submit.metadata,
         run=submit.run,
         accepted_at=row.accepted_at,
+        ttl=submit.ttl,
     )

@@ -1,0 +1,82 @@
+"""Collections and types of artifacts, as `Api` shows them."""
+
+from __future__ import annotations
+
+from artifactd.client._link import Link
+from artifactd.client._paging import Pages
+from artifactd.client.artifact import Artifact
+from artifactd.protocol.messages import Collection, Collections, GetCollections, GetVersions, Version, Versions
+
+__all__ = ["ArtifactCollection", "ArtifactType", "collections_in"]
+
+
+class ArtifactCollection:
+    """All versions of one name."""
+
+    def __init__(self, entity: str, project: str, name: str, type: str, link: Link) -> None:
+        self.entity = entity
+        self.project = project
+        self.name = name
+        self.type = type
+        self._link = link
+
+    def __repr__(self) -> str:
+        return f"<ArtifactCollection {self.entity}/{self.project}/{self.name} ({self.type})>"
+
+    def artifacts(self, per_page: int = 100) -> Pages[Artifact]:
+        """The versions, newest first."""
+        self._link.require("filters")
+
+        def page(last: Version | None) -> Versions:
+            request = GetVersions(
+                entity=self.entity,
+                project=self.project,
+                name=self.name,
+                before=None if last is None else last.version,
+                limit=per_page,
+                type=self.type,
+            )
+            return self._link.request(request, Versions)
+
+        return Pages(page, lambda version: Artifact._committed(version, self._link))
+
+    def versions(self, per_page: int = 100) -> Pages[Artifact]:
+        """The same as `artifacts`."""
+        return self.artifacts(per_page)
+
+
+class ArtifactType:
+    """All collections of one project that hold artifacts of one type."""
+
+    def __init__(self, entity: str, project: str, name: str, link: Link) -> None:
+        self.entity = entity
+        self.project = project
+        self.name = name
+        self._link = link
+
+    def __repr__(self) -> str:
+        return f"<ArtifactType {self.name} of {self.entity}/{self.project}>"
+
+    def collections(self, per_page: int = 100) -> Pages[ArtifactCollection]:
+        """Its collections, by name."""
+        return collections_in(self._link, self.entity, self.project, self.name, per_page=per_page)
+
+
+def collections_in(
+    link: Link, entity: str, project: str, type: str, name: str | None = None, *, per_page: int = 100
+) -> Pages[ArtifactCollection]:
+    """A project's collections of one type, and of one name if given."""
+    link.require("filters")
+
+    def page(last: Collection | None) -> Collections:
+        request = GetCollections(
+            entity=entity,
+            project=project,
+            type=type,
+            name=name,
+            after=None if last is None else (last.project, last.name),
+            limit=per_page,
+        )
+        return link.request(request, Collections)
+
+    return Pages(page, lambda item: ArtifactCollection(item.entity, item.project, item.name, item.type, link))

@@ -1,0 +1,153 @@
+"""Carries files of a version from the node into a directory: from its cache, else through a landing directory."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from artifactd.client._carry import carry
+from artifactd.client._helper import Helper, HelperLost
+from artifactd.client._landing import Landing
+from artifactd.client._link import Link
+from artifactd.client._node_cache import NodeCache
+from artifactd.client._target import Target
+from artifactd.protocol.errors import CorruptDownload, OutOfSpace
+from artifactd.protocol.manifest import Entry, digest_hex
+from artifactd.protocol.messages import Fetch, Version
+
+__all__ = ["Errand", "Porter"]
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Files of `version` are wanted below the directory `root`.
+
+    `linked` as in `Target`'s `read_only`. With `skip_cache` every file comes from the store.
+    """
+
+    link: Link
+    version: Version
+    root: str
+    linked: bool = False
+    skip_cache: bool = False
+
+
+class Porter:
+    """Works for one thread, in a `with` block. `check` is called often and may raise to end the work.
+
+    With `helped`, a process of its own carries what the cache holds, as long as it lives.
+    """
+
+    def __init__(self, errand: Errand, *, helped: bool, check: Callable[[], None]) -> None:
+        self._errand = errand
+        self._check = check
+        cache = "" if errand.skip_cache else errand.link.welcome().cache
+        self._cache = NodeCache(cache)
+        self._target = Target(errand.root, read_only=errand.linked)
+        self._landing: Landing | None = None
+        self._mode = 0
+        self._helper: Helper | None = None
+        if helped:
+            with suppress(HelperLost):
+                self._helper = Helper(errand.root, read_only=errand.linked, cache=cache)
+
+    def __enter__(self) -> Porter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._target.close()
+        if self._helper is not None:
+            self._helper.close()
+        if self._landing is not None:
+            self._landing.discard()
+
+    def bring(self, batch: Sequence[Entry]) -> None:
+        """Put those files in place that are not there and intact. Raises as `Artifact.download` does."""
+        if missing := self._carry(batch):
+            self._fetch(missing)
+
+    def _carry(self, batch: Sequence[Entry]) -> list[Entry]:
+        if self._helper is not None:
+            try:
+                return self._helper.carry(batch)
+            except HelperLost:
+                self._helper.close()
+                self._helper = None
+        return carry(batch, self._cache, self._target, self._check)
+
+    def _fetch(self, entries: Sequence[Entry]) -> None:
+        if self._landing is None:
+            self._landing = Landing(self._errand.link)
+            self._mode = self._landing.new_file_mode()
+        try:
+            self._ask(self._landing, entries)
+        except OutOfSpace:
+            if len(entries) == 1:
+                raise
+            # What cannot lie on the daemon's disk at once may do so in turn.
+            self._landing.empty()
+            middle = len(entries) // 2
+            self._fetch(entries[:middle])
+            self._fetch(entries[middle:])
+            return
+        if damaged := self._unload(self._landing, entries):
+            self._ask(self._landing, damaged)
+            if still := self._unload(self._landing, damaged):
+                raise CorruptDownload(
+                    "what arrived does not have the digest of the version",
+                    subject=still[0].path,
+                    remedy="download again; if it happens again, the node's memory or disk is damaged",
+                )
+
+    def _ask(self, landing: Landing, entries: Sequence[Entry]) -> None:
+        version = self._errand.version
+        request = Fetch(
+            entity=version.entity,
+            project=version.project,
+            name=version.name,
+            version=version.version,
+            landing=landing.name,
+            paths=tuple(entry.path for entry in entries),
+            skip_cache=self._errand.skip_cache,
+        )
+        landing.fetch(request, self._check)
+
+    def _unload(self, landing: Landing, entries: Sequence[Entry]) -> list[Entry]:
+        """Put what has landed in place, and out of the landing directory; returns the damaged and the missing."""
+        uses = Counter(entry.digest for entry in entries)
+        damaged = []
+        for entry in entries:
+            self._check()
+            uses[entry.digest] -= 1
+            last = not uses[entry.digest]
+            if not self._place(landing, entry, last=last):
+                damaged.append(entry)
+                self._cache.drop(entry.digest)
+            if last:
+                with suppress(FileNotFoundError):
+                    landing.unlink(digest_hex(entry.digest))
+        return damaged
+
+    def _place(self, landing: Landing, entry: Entry, *, last: bool) -> bool:
+        blob = digest_hex(entry.digest)
+        try:
+            source = os.open(blob, _READ, dir_fd=landing.fd)
+        except FileNotFoundError:
+            return False
+        try:
+            if last and _is_ours(source):
+                return self._target.take(entry, source, blob, landing.fd, self._mode)
+            return self._target.put(entry, source)
+        finally:
+            os.close(source)
+
+
+def _is_ours(source: int) -> bool:
+    # A second link is the cache's, whose files nobody may write to.
+    status = os.fstat(source)
+    return status.st_nlink == 1 and status.st_uid == os.geteuid()

@@ -1,0 +1,171 @@
+"""What users of W&B Artifacts have written for years, with nothing changed but the import."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+import artifactd.client as wandb
+from api.support import SECONDS
+from artifactd.client import Client
+
+
+@pytest.fixture(autouse=True)
+def workplace(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with the data that the snippets mention."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bicycle-data.h5").write_bytes(b"frames")
+    (tmp_path / "images").mkdir()
+    for number in range(3):
+        (tmp_path / "images" / f"{number}.png").write_bytes(b"%d" % number)
+    return tmp_path
+
+
+def test_log_a_dataset_and_use_it(name: str) -> None:
+    run = wandb.init(project=name, job_type="dataset-upload")
+    artifact = wandb.Artifact("bike-dataset", type="dataset")
+    artifact.add_file("bicycle-data.h5")
+    artifact.add_dir("images", name="images")
+    run.log_artifact(artifact)
+    run.finish()
+
+    run = wandb.init(project=name, job_type="train")
+    artifact = run.use_artifact("bike-dataset:latest")
+    assert sorted(artifact.entries) == ["bicycle-data.h5", "images/0.png", "images/1.png", "images/2.png"]
+    run.finish()
+
+
+def test_log_a_model_with_metadata_and_aliases(name: str) -> None:
+    with wandb.init(project=name, job_type="train", config={"lr": 0.1}) as run:
+        artifact = wandb.Artifact("detector", type="model", description="after 10 epochs", metadata={"ap50": 0.81})
+        with artifact.new_file("model.txt", mode="w") as file:
+            file.write("weights")
+        run.log_artifact(artifact, aliases=["latest", "best-ap50"])
+    assert wandb.Api().artifact(f"{name}/detector:best-ap50").metadata["ap50"] == 0.81
+
+
+def test_log_then_wait_then_read_the_version(name: str) -> None:
+    with wandb.init(project=name) as run:
+        artifact = wandb.Artifact("model", type="model")
+        artifact.add_file("bicycle-data.h5")
+        run.log_artifact(artifact)
+        artifact.wait()
+        assert artifact.version == "v0"
+        assert artifact.name == "model:v0"
+
+
+def test_look_up_across_projects_without_a_run(client: Client, name: str) -> None:
+    with wandb.init(project=name) as run:
+        run.log_artifact("bicycle-data.h5", name="bikes", type="dataset")
+    api = wandb.Api()
+    artifact = api.artifact(f"{client.scope.entity}/{name}/bikes:latest")
+    assert artifact.logged_by().id == run.id
+    assert api.artifact_exists(f"{name}/bikes:v0")
+
+
+def test_update_an_existing_version(name: str) -> None:
+    with wandb.init(project=name) as run:
+        run.log_artifact("bicycle-data.h5", name="bikes", type="dataset")
+    api = wandb.Api(overrides={"project": name})
+
+    artifact = api.artifact("bikes:latest")
+    artifact.description = "My new description"
+    artifact.metadata["oldKey"] = "new value"
+    artifact.metadata = {"newKey": "newValue"}
+    artifact.aliases.append("best")
+    artifact.aliases.remove("latest")
+    artifact.save()
+
+    artifact = api.artifact("bikes:best")
+    assert (artifact.description, artifact.metadata) == ("My new description", {"newKey": "newValue"})
+    artifact.aliases = ["replaced"]
+    artifact.save()
+    assert api.artifact("bikes:v0").aliases == ["replaced"]
+
+
+def test_delete_every_version_without_an_alias(name: str) -> None:
+    with wandb.init(project=name) as run:
+        for step in range(5):
+            artifact = wandb.Artifact("model", type="model")
+            with artifact.new_file("step") as file:
+                file.write(str(step))
+            run.log_artifact(artifact, aliases=["best"] if step == 2 else None)
+
+    api = wandb.Api(overrides={"project": name})
+    artifact_type, artifact_name = "model", "model"
+    for version in api.artifact_versions(artifact_type, artifact_name):
+        # Clean up all versions that don't have an alias such as 'latest'.
+        if len(version.aliases) == 0:
+            version.delete()
+
+    assert [version.version for version in api.artifact_versions(artifact_type, artifact_name)] == ["v4", "v2"]
+
+
+def test_delete_a_version_with_its_aliases(name: str) -> None:
+    with wandb.init(project=name) as run:
+        run.log_artifact("bicycle-data.h5", name="bikes", type="dataset")
+    api = wandb.Api()
+    artifact = api.artifact(f"{name}/bikes:v0")
+    artifact.delete(delete_aliases=True)
+    assert not api.artifact_exists(f"{name}/bikes:v0")
+
+
+def test_walk_the_graph(name: str) -> None:
+    with wandb.init(project=name, job_type="upload") as producer:
+        producer.log_artifact("bicycle-data.h5", name="bikes", type="dataset")
+    with wandb.init(project=name, job_type="train") as consumer:
+        consumer.use_artifact("bikes:latest")
+        consumer.log_artifact("images", name="predictions", type="predictions")
+
+    api = wandb.Api()
+    artifact = api.artifact(f"{name}/bikes:latest")
+    producer_run = artifact.logged_by()
+    consumer_runs = artifact.used_by()
+    assert producer_run.job_type == "upload"
+    assert [run.job_type for run in consumer_runs] == ["train"]
+
+    run = api.run(f"{name}/{consumer.id}")
+    assert [item.name for item in run.logged_artifacts()] == ["predictions:v0"]
+    assert [item.name for item in run.used_artifacts()] == ["bikes:v0"]
+
+
+def test_walk_types_collections_and_versions(client: Client, name: str) -> None:
+    with wandb.init(project=name) as run:
+        for number in range(2):
+            run.log_artifact(f"images/{number}.png", name="image", type="dataset")
+    found = [
+        artifact.name
+        for artifact_type in wandb.Api().artifact_types(f"{client.scope.entity}/{name}")
+        for collection in artifact_type.collections()
+        for artifact in collection.artifacts()
+    ]
+    assert found == ["image:v1", "image:v0"]
+
+
+def test_link_to_a_registry(name: str) -> None:
+    with wandb.init(project=name) as run:
+        artifact = wandb.Artifact("detector", type="model")
+        artifact.add_file("bicycle-data.h5")
+        run.log_artifact(artifact)
+        run.link_artifact(artifact, f"wandb-registry-model/{name}", aliases=["production"])
+    linked = wandb.Api().artifact(f"wandb-registry-model/{name}:production")
+    assert linked.source_name == "detector:v0"
+
+
+def test_give_a_version_a_time_to_live(name: str) -> None:
+    with wandb.init(project=name) as run:
+        artifact = wandb.Artifact(name="bikes", type="dataset")
+        artifact.add_file("bicycle-data.h5")
+        artifact.ttl = timedelta(days=30)
+        run.log_artifact(artifact).wait(SECONDS)
+
+        artifact = run.use_artifact("bikes:latest")
+        artifact.ttl = timedelta(days=365)
+        artifact.save()
+        assert artifact.ttl == timedelta(days=365)
+
+        artifact.ttl = None
+        artifact.save()
+    assert wandb.Api().artifact(f"{name}/bikes:latest").ttl is None
