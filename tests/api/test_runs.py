@@ -11,7 +11,7 @@ import pytest
 
 import artifactd.client as artifactd
 from api.support import SECONDS, made_of, query
-from artifactd.client import ArtifactFailed, ArtifactNotFound, Client, InvalidRequest, LogHandle, Run
+from artifactd.client import ArtifactFailed, ArtifactNotFound, Client, InvalidRequest, LogHandle, Run, _defaults
 from harness.daemon import DaemonProcess
 
 
@@ -198,4 +198,4 @@ def test_module_functions_follow_the_environment(
     assert handle.wait(SECONDS).qualified_name == f"someone/something/{name}:v0"
     with artifactd.init() as run:
         assert (run.entity, run.project) == ("someone", "something")
-    artifactd.Client().close()
+    _defaults.default_client().close()

@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import aclosing
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +23,7 @@ import trio
 
 from artifactd.daemon.catalog.catalog import Catalog
 from artifactd.daemon.downloads.fetching import Downloads
-from artifactd.daemon.home import locked, prepare
+from artifactd.daemon.home import CannotStart, locked, prepare
 from artifactd.daemon.ipc.greeting import Greeting
 from artifactd.daemon.ipc.listener import Handler, Listener
 from artifactd.daemon.ipc.reading import Reading
@@ -48,7 +49,7 @@ from artifactd.daemon.queue.recovery import recover
 from artifactd.daemon.queue.submissions import Queue, Submission
 from artifactd.daemon.queue.uploads import JournalledUploads
 from artifactd.daemon.settings import Settings
-from artifactd.daemon.stores.base import Store
+from artifactd.daemon.stores.base import Kind, Store, StoreError
 from artifactd.daemon.stores.factory import S3Options, open_store
 from artifactd.protocol import messages
 from artifactd.protocol.codec import MAX_FRAME, MAX_FRAMES
@@ -150,6 +151,7 @@ class _Daemon:
         self._intake = Intake(writer=writer, queue=self._queue, home=settings.home, reserve=settings.spool.reserve)
 
     async def run(self) -> None:
+        await _check_store(self._store)
         aborted = await self._store.recover()
         resumed = await recover(self._queue, self._journal, self._ending, self._catalog)
         async with trio.open_nursery() as stages:
@@ -236,6 +238,18 @@ class _Daemon:
             queued_bytes=self._queue.bytes,
         )
         return build(facts, live, failed, more=more, now=now)
+
+
+async def _check_store(store: Store) -> None:
+    """Refuse to start on a store that can never work; one that does not answer now may do so later."""
+    try:
+        async with aclosing(store.list("artifactd-probe/")) as listing:
+            async for _ in listing:
+                break
+    except StoreError as error:
+        if error.kind is Kind.PERMANENT:
+            raise CannotStart(f"the store {store.url} cannot be used: {error.reason}") from error
+        log.warning("the store does not answer yet", url=store.url, reason=error.reason)
 
 
 def _without_credentials(url: str) -> str:

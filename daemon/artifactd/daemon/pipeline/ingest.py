@@ -86,7 +86,9 @@ class Ingest:
         submission.started_at = time.monotonic()
         with trio.CancelScope() as submission.scope:
             try:
-                await _Work(self, submission).run()
+                # Between being taken and this line it may have been dropped, with one that it was logged after.
+                if self._queue.holds(submission):
+                    await _Work(self, submission).run()
             except ArtifactdError as error:
                 failure = error
             except OSError as error:
@@ -228,6 +230,7 @@ class _Work:
 
         blob = Blob(digest, size, "manifest", None, opened)
         await self._ingest._uploader.ensure(self._submission.entity, [blob], self)
+        await trio.lowlevel.checkpoint_if_cancelled()
         self._ingest._queue.ready(self._submission, digest, size)
 
 
