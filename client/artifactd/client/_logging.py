@@ -51,6 +51,8 @@ def log(
             )
         return artifact._handle
     sealed = artifact._seal(link)
+    contents = sealed.sealed
+    assert contents is not None
     lane, seq = next_in_lane()
     deadline = now() + link.timeout
     message = Submit(
@@ -71,8 +73,9 @@ def log(
         run=scope.run,
         after=None if after is None else bytes.fromhex(after.id),
         priority=priority,
-        manifest=sealed.manifest,
-        manifest_file=sealed.manifest_file,
+        manifest=contents.manifest,
+        manifest_file=contents.manifest_file,
+        pack=contents.pack,
     )
     try:
         link.request(message, Accepted, deadline=deadline)

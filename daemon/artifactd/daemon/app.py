@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from functools import partial
 from importlib.metadata import version
@@ -23,7 +23,7 @@ import trio
 
 from artifactd.daemon.catalog.catalog import Catalog
 from artifactd.daemon.downloads.fetching import Downloads
-from artifactd.daemon.home import CannotStart, locked, prepare
+from artifactd.daemon.home import locked, prepare
 from artifactd.daemon.ipc.greeting import Greeting
 from artifactd.daemon.ipc.listener import Handler, Listener
 from artifactd.daemon.ipc.reading import Reading
@@ -49,14 +49,15 @@ from artifactd.daemon.queue.recovery import recover
 from artifactd.daemon.queue.submissions import Queue, Submission
 from artifactd.daemon.queue.uploads import JournalledUploads
 from artifactd.daemon.settings import Settings
-from artifactd.daemon.stores.base import Kind, Store, StoreError
+from artifactd.daemon.stores.base import Store, StoreError
 from artifactd.daemon.stores.factory import S3Options, open_store
 from artifactd.protocol import messages
 from artifactd.protocol.codec import MAX_FRAME, MAX_FRAMES
 
 __all__ = ["serve"]
 
-DRAIN_SECONDS = 60.0
+DRAIN_SECONDS = 10.0
+STORE_CHECK_SECONDS = 5.0
 MAX_REQUESTS = 4_096
 MAX_GROUP = 512
 
@@ -151,49 +152,62 @@ class _Daemon:
         self._intake = Intake(writer=writer, queue=self._queue, home=settings.home, reserve=settings.spool.reserve)
 
     async def run(self) -> None:
-        await _check_store(self._store)
-        aborted = await self._store.recover()
-        resumed = await recover(self._queue, self._journal, self._ending, self._catalog)
-        async with trio.open_nursery() as stages:
-            await stages.start(self._cleaner.run)
-            await stages.start(self._committer.run)
-            await stages.start(self._durability.run)
-            await stages.start(self._downloads.run)
-            taking = await stages.start(self._ingest.run)
-            listening: trio.CancelScope = await stages.start(self._listen)
-            log.info(
-                "artifactd is ready",
-                version=version("artifactd"),
-                socket=str(self._settings.socket),
-                home=str(self._settings.home),
-                store=self._store.url,
-                resumed=resumed,
-                aborted_uploads=aborted,
-            )
-            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            resumed = await recover(self._queue, self._journal, self._ending, self._catalog)
+            async with trio.open_nursery() as stages:
+                await stages.start(self._cleaner.run)
+                await stages.start(self._committer.run)
+                await stages.start(self._durability.run)
+                await stages.start(self._downloads.run)
+                await stages.start(self._listen)
+                log.info(
+                    "artifactd is ready",
+                    version=version("artifactd"),
+                    socket=str(self._settings.socket),
+                    home=str(self._settings.home),
+                    store=self._store.url,
+                    resumed=resumed,
+                )
+                stages.start_soon(self._process)
                 await anext(signals)
-                listening.cancel()
-                taking.cancel()
-                log.info("draining: finishing what is under way", unfinished=len(self._queue))
                 stages.start_soon(self._stop_at_once, signals, stages.cancel_scope)
+                # What arrives meanwhile is accepted and waits for the next start.
+                self._ingest.stop()
+                log.info("draining: finishing what is under way", unfinished=len(self._queue))
                 with trio.move_on_after(DRAIN_SECONDS):
                     await self._ingest.drained.wait()
                     await self._queue.wait_commits_idle()
-            stages.cancel_scope.cancel()
+                stages.cancel_scope.cancel()
         log.info("artifactd has stopped", unfinished=len(self._queue))
 
-    async def _stop_at_once(self, signals: Any, stages: trio.CancelScope) -> None:
+    async def _process(self) -> None:
+        """Settle with the store what the last process left in it, before anything new goes there."""
+        await self._check_store()
+        if aborted := await self._store.recover():
+            log.info("aborted unfinished uploads of the last process", uploads=aborted)
+        await self._ingest.run()
+
+    async def _check_store(self) -> None:
+        """Say at once what would otherwise show with the first upload; it may be mended while we run."""
+        try:
+            with trio.move_on_after(STORE_CHECK_SECONDS):
+                async with aclosing(self._store.list("artifactd-probe/")) as listing:
+                    async for _ in listing:
+                        break
+        except StoreError as error:
+            self._store_health.failed(str(error))
+
+    async def _stop_at_once(self, signals: AsyncIterator[int], stages: trio.CancelScope) -> None:
         await anext(signals)
         log.info("stopping at once")
         stages.cancel()
 
-    async def _listen(self, *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
+    async def _listen(self, *, task_status: trio.TaskStatus[None]) -> None:
         socket = self._settings.socket
-        with trio.CancelScope() as listening:
-            async with open_router(socket, max_frame=MAX_FRAME, max_frames=MAX_FRAMES + 1) as router:
-                listener = Listener(router, self._handlers(), self._intake.submit, MAX_REQUESTS)
-                task_status.started(listening)
-                await listener.run()
+        async with open_router(socket, max_frame=MAX_FRAME, max_frames=MAX_FRAMES + 1) as router:
+            listener = Listener(router, self._handlers(), self._intake.submit, MAX_REQUESTS)
+            task_status.started()
+            await listener.run()
 
     def _handlers(self) -> dict[type[messages.Message], Handler]:
         greeting = Greeting(version=version("artifactd"), spool=self._spool, reserve=self._settings.spool.reserve)
@@ -228,7 +242,6 @@ class _Daemon:
             uptime=now - self._started_at,
             ended=ended,
             live=self._queue.counts,
-            quarantined=self._journal.quarantined(),
             store=ServiceFacts(self._store_health.url, self._store_health.error),
             catalog=ServiceFacts(self._catalog_health.url, self._catalog_health.error),
             uploaded_bytes=self._uploader.uploaded_bytes,
@@ -238,18 +251,6 @@ class _Daemon:
             queued_bytes=self._queue.bytes,
         )
         return build(facts, live, failed, more=more, now=now)
-
-
-async def _check_store(store: Store) -> None:
-    """Refuse to start on a store that can never work; one that does not answer now may do so later."""
-    try:
-        async with aclosing(store.list("artifactd-probe/")) as listing:
-            async for _ in listing:
-                break
-    except StoreError as error:
-        if error.kind is Kind.PERMANENT:
-            raise CannotStart(f"the store {store.url} cannot be used: {error.reason}") from error
-        log.warning("the store does not answer yet", url=store.url, reason=error.reason)
 
 
 def _without_credentials(url: str) -> str:

@@ -27,6 +27,7 @@ from artifactd.protocol.names import check_entry_path
 __all__ = [
     "BLOCK_ENTRIES",
     "DIGEST_ALGORITHM",
+    "PACK",
     "DraftEntry",
     "Entry",
     "Identity",
@@ -41,6 +42,8 @@ __all__ = [
 ]
 
 DIGEST_ALGORITHM = "blake3"
+PACK = b"pack"
+"""The source that small files of a draft share: a spool file, or bytes inside the submission itself."""
 BLOCK_ENTRIES = 10_000
 MAX_BLOCK_BYTES = 64 << 20
 

@@ -62,6 +62,8 @@ class Welcome:
     """Whether this peer's `immutable` files are read where they are (else they are snapshotted)."""
     inline_manifest: int
     """Largest drafted manifest that travels inside `Submit`; a larger one is a file in the spool."""
+    inline_pack: int = 0
+    """Bytes of small files that may travel inside `Submit` in place of a file in the spool."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,8 @@ class Submit:
     manifest: bytes | None = None
     """The drafted manifest, if it is small."""
     manifest_file: SpoolFile | None = None
+    pack: bytes | None = None
+    """Contents of the spool file `pack`, if they are small: then there is no such file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,8 @@ from artifactd.protocol import messages
 __all__ = ["Greeting"]
 
 INLINE_MANIFEST = 64 << 10
+INLINE_PACK = 16 << 10
+"""Contents that lie in the journal's row: one sync makes them durable, and no file is made and removed."""
 
 
 class Greeting:
@@ -29,4 +31,5 @@ class Greeting:
             reserve=self._reserve,
             in_place=peer.uid == os.geteuid(),
             inline_manifest=INLINE_MANIFEST,
+            inline_pack=INLINE_PACK,
         )

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import outcome
 from blake3 import blake3
 
 from artifactd.daemon.crashpoints import Point, reach
 from artifactd.daemon.ipc.access import Peer
+from artifactd.daemon.ipc.greeting import INLINE_PACK
 from artifactd.daemon.queue.group_commit import GroupCommit
 from artifactd.daemon.queue.journal import Operation
 from artifactd.daemon.queue.operations import Accept
@@ -23,6 +23,7 @@ from artifactd.daemon.queue.results import failure_of
 from artifactd.daemon.queue.rows import Row
 from artifactd.daemon.queue.submissions import Queue
 from artifactd.protocol import names
+from artifactd.protocol.codec import pack_body
 from artifactd.protocol.errors import ArtifactdError, InvalidRequest, OutOfSpace
 from artifactd.protocol.messages import Accepted, Message, Submit
 from artifactd.protocol.states import State
@@ -33,8 +34,6 @@ MAX_FILES = 10_000_000
 MAX_METADATA = 1 << 20
 MAX_DESCRIPTION = 64 << 10
 MAX_LABELS = 100
-
-_encode = msgspec.msgpack.encode
 
 
 class Intake:
@@ -51,7 +50,7 @@ class Intake:
         check_submit(submit)
         self._check_space()
         # What identifies the request is all of it but for how often and by whom in the process it was tried.
-        body = _encode(replace(submit, lane=b"", seq=0, deadline=0))
+        body = pack_body(replace(submit, lane=b"", seq=0, deadline=0))
         accept = Accept(
             uid=peer.uid,
             id=submit.id,
@@ -109,6 +108,7 @@ def check_submit(submit: Submit) -> None:
         "seq and deadline are positive": 0 <= submit.seq < 1 << 62 and 0 <= submit.deadline < 1 << 63,
         "priority is a small number": -1_000_000 <= submit.priority <= 1_000_000,
         f"at most {MAX_LABELS} aliases and tags": len(submit.aliases) + len(submit.tags) <= MAX_LABELS,
+        f"at most {INLINE_PACK} bytes come inside": len(submit.pack or b"") <= INLINE_PACK,
         "the manifest comes inside or as one file": (submit.manifest is None) != (submit.manifest_file is None),
         f"a description has at most {MAX_DESCRIPTION} characters": len(submit.description or "")
         <= MAX_DESCRIPTION,

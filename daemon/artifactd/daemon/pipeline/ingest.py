@@ -6,12 +6,12 @@ import errno
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import trio
 from blake3 import blake3
@@ -23,11 +23,11 @@ from artifactd.daemon.pipeline.uploader import Blob, Uploader
 from artifactd.daemon.queue.ending import Ending
 from artifactd.daemon.queue.journal import Journal
 from artifactd.daemon.queue.recovery import submit_of
-from artifactd.daemon.queue.spool import SubmissionFiles
+from artifactd.daemon.queue.spool import SubmissionFiles, is_passing
 from artifactd.daemon.queue.submissions import Queue, Submission
 from artifactd.daemon.stores.base import Source
 from artifactd.daemon.stores.sources import FileSource
-from artifactd.protocol.errors import ArtifactdError, ArtifactFailed, InvalidRequest
+from artifactd.protocol.errors import ArtifactdError, InvalidRequest
 from artifactd.protocol.manifest import DraftEntry, Entry, digest_hex, digest_of, pack_manifest
 from artifactd.protocol.states import State
 
@@ -37,9 +37,12 @@ MEMORY = 64 << 20
 """Bytes of file contents in memory at the same time, over all submissions."""
 
 _PLANNED_AT_ONCE = 8
-_SPACE_SECONDS = 1.0
+_SHORTAGE_SECONDS = 1.0
 _DIGEST_BYTES = 32
-_SMALLEST_CLAIM = 64 << 10
+_SMALLEST_CLAIM = 512 << 10
+"""What a batch of tiny files counts: its entries take memory too."""
+
+Result = TypeVar("Result")
 _FILES_IN_MEMORY = 1_000
 """Up to so many files, the manifest of an artifact is put together in memory."""
 
@@ -68,14 +71,18 @@ class Ingest:
         self._uploader = uploader
         self._slots = trio.Semaphore(submissions)
         self._budget = ByteBudget(MEMORY)
+        self._taking = trio.CancelScope()
         self.drained = trio.Event()
         """Set once no more is taken and what was taken has ended or is ready."""
 
-    async def run(self, *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
-        """Take work until the scope that is reported as started is cancelled; what was taken is finished."""
+    def stop(self) -> None:
+        """Take no more; what was taken is finished. See `drained`."""
+        self._taking.cancel()
+
+    async def run(self) -> None:
+        """Take work until `stop` is called."""
         async with trio.open_nursery() as nursery:
-            with trio.CancelScope() as taking:
-                task_status.started(taking)
+            with self._taking:
                 while True:
                     await self._slots.acquire()
                     nursery.start_soon(self._process, await self._queue.next_to_process())
@@ -91,11 +98,9 @@ class Ingest:
                     await _Work(self, submission).run()
             except ArtifactdError as error:
                 failure = error
-            except OSError as error:
-                failure = ArtifactFailed(f"its files cannot be read: {error.strerror or error}")
         self._slots.release()
         if failure is not None:
-            await self._ending.failed(submission, failure)
+            await self._ending.failed((submission, failure))
 
 
 class _Work:
@@ -115,7 +120,7 @@ class _Work:
             raise InvalidRequest("its journal row is gone", subject=submission.id.hex())
         self._files = SubmissionFiles(ingest._spool, submission.uid, submit_of(row.body))
         await self._store_files()
-        with await self._manifest_file() as file:
+        with await self._patiently(partial(trio.to_thread.run_sync, self._build_manifest)) as file:
             await self._store_manifest(file)
 
     def uploading(self) -> None:
@@ -161,7 +166,7 @@ class _Work:
     async def _store_batch(self, batch: Batch, claim: int, siblings: trio.CancelScope) -> None:
         submission = self._submission
         try:
-            hashed = await self._ingest._hasher.hash(batch, self._files, submission.uid)
+            hashed = await self._patiently(partial(self._ingest._hasher.hash, batch, self._files, submission.uid))
             raw = b"".join(bytes.fromhex(digest_hex(file.digest)) for file in hashed)
             self._digests[batch.first * _DIGEST_BYTES : batch.first * _DIGEST_BYTES + len(raw)] = raw
             blobs = [self._blob(file) for file in hashed]
@@ -170,8 +175,6 @@ class _Work:
             submission.bytes_done += batch.size
         except ArtifactdError as error:
             self._fail(error, siblings)
-        except OSError as error:
-            self._fail(ArtifactFailed(f"a file cannot be read: {error.strerror or error}"), siblings)
         finally:
             self._ingest._budget.release(claim)
 
@@ -181,23 +184,23 @@ class _Work:
 
     @asynccontextmanager
     async def _open(self, entry: DraftEntry) -> AsyncIterator[Source]:
-        fd = await trio.to_thread.run_sync(self._files.open, entry)
+        fd = await self._patiently(partial(trio.to_thread.run_sync, self._files.open, entry))
         try:
             yield FileSource(fd, entry.offset, entry.size)
-            self._files.check_unchanged(entry, fd)
+            await trio.to_thread.run_sync(self._files.check_unchanged, entry, fd)
         finally:
             os.close(fd)
 
-    async def _manifest_file(self) -> BinaryIO:
-        """Build the manifest, waiting for space where the disk is full: what was accepted is not given up."""
+    async def _patiently(self, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Repeat `work` while this machine is short of descriptors, memory or disk: no reason to give it up."""
         while True:
             try:
-                return await trio.to_thread.run_sync(self._build_manifest)
+                return await work()
             except OSError as error:
-                if error.errno != errno.ENOSPC:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT) and not is_passing(error):
                     raise
-                self.waiting("space on the disk of the daemon's home")
-                await trio.sleep(_SPACE_SECONDS)
+                self.waiting(f"the daemon's machine: {error.strerror}")
+                await trio.sleep(_SHORTAGE_SECONDS)
                 self.waiting(None)
 
     def _build_manifest(self) -> BinaryIO:
@@ -231,7 +234,7 @@ class _Work:
         blob = Blob(digest, size, "manifest", None, opened)
         await self._ingest._uploader.ensure(self._submission.entity, [blob], self)
         await trio.lowlevel.checkpoint_if_cancelled()
-        self._ingest._queue.ready(self._submission, digest, size)
+        self._ingest._queue.ready(self._submission, digest)
 
 
 def _digest_file(file: BinaryIO) -> tuple[str, int]:
