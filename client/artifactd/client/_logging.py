@@ -43,7 +43,7 @@ def log(
     """See `Client.log_artifact`."""
     checked_aliases = names.check_aliases(aliases)
     checked_tags = _check_tags(tags)
-    artifact = _as_artifact(artifact_or_path, name, type)
+    artifact = _as_artifact(link, artifact_or_path, name, type)
     if artifact._handle is not None:
         if aliases or tags:
             raise ArtifactFinalizedError(
@@ -126,7 +126,9 @@ def _check_tags(tags: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names.check_tag(tag) for tag in tags or ()))
 
 
-def _as_artifact(given: Artifact | str | os.PathLike[str], name: str | None, type: str | None) -> Artifact:
+def _as_artifact(
+    link: Link, given: Artifact | str | os.PathLike[str], name: str | None, type: str | None
+) -> Artifact:
     if isinstance(given, Artifact):
         if (name is not None and name != given.name) or (type is not None and type != given.type):
             raise InvalidRequest("an Artifact has its name and type already", subject=given.name)
@@ -135,6 +137,7 @@ def _as_artifact(given: Artifact | str | os.PathLike[str], name: str | None, typ
     if not os.path.exists(path):
         raise InvalidRequest("there is no such file or directory", subject=path)
     artifact = Artifact(name or as_name(os.path.basename(os.path.abspath(path))), type or "unspecified")
+    artifact._link = link
     if os.path.isdir(path):
         artifact.add_dir(path)
     else:

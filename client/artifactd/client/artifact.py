@@ -287,7 +287,7 @@ class Artifact(Versioned):
         if self._draft is None:
             from artifactd.client._defaults import default_client
 
-            self._draft = Draft(default_client().link.welcome())
+            self._draft = Draft((self._link or default_client().link).welcome())
         return self._draft
 
     def _check_new(self, target: str, *, replace: bool) -> None:

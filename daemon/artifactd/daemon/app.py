@@ -32,6 +32,7 @@ from artifactd.daemon.ipc.submit import Intake
 from artifactd.daemon.ipc.waiting import Waiting
 from artifactd.daemon.ipc.zsocket import open_router
 from artifactd.daemon.observe.status import Facts, ServiceFacts, build
+from artifactd.daemon.pipeline.budget import ByteBudget
 from artifactd.daemon.pipeline.catalog_calls import CatalogCalls
 from artifactd.daemon.pipeline.cleaner import Cleaner
 from artifactd.daemon.pipeline.committer import Committer
@@ -41,6 +42,7 @@ from artifactd.daemon.pipeline.hasher import Hasher
 from artifactd.daemon.pipeline.health import Health
 from artifactd.daemon.pipeline.ingest import Ingest
 from artifactd.daemon.pipeline.uploader import Registration, Uploader
+from artifactd.daemon.pipeline.work import Tools
 from artifactd.daemon.queue.ending import Ending
 from artifactd.daemon.queue.filesystems import boot_id
 from artifactd.daemon.queue.group_commit import GroupCommit
@@ -60,6 +62,8 @@ DRAIN_SECONDS = 10.0
 STORE_CHECK_SECONDS = 5.0
 MAX_REQUESTS = 4_096
 MAX_GROUP = 512
+MEMORY = 64 << 20
+"""Bytes of file contents in memory at the same time, over all submissions."""
 
 log = structlog.get_logger()
 
@@ -134,16 +138,16 @@ class _Daemon:
         self._cleaner = Cleaner(journal=journal, writer=writer, spool=spool)
         self._ending = Ending(self._queue, writer, self._cleaner.discard)
         self._uploader = Uploader(store, catalog, calls, registrations, self._store_health)
-        self._ingest = Ingest(
+        tools = Tools(
             queue=self._queue,
-            ending=self._ending,
             journal=journal,
             home=settings.home,
             spool=spool,
             hasher=Hasher(cache),
             uploader=self._uploader,
-            submissions=settings.upload.submissions,
+            budget=ByteBudget(MEMORY),
         )
+        self._ingest = Ingest(tools, self._ending, settings.upload.submissions)
         self._committer = Committer(
             queue=self._queue, ending=self._ending, journal=journal, catalog=catalog, calls=calls
         )
