@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 
 from blake3 import blake3
 
@@ -103,7 +104,7 @@ class Target:
         fd = os.dup(self._root)
         for part in directory.split("/") if directory else ():
             try:
-                if not _exists(part, fd):
+                with suppress(FileExistsError):
                     os.mkdir(part, dir_fd=fd)
                 child = os.open(part, _DIRECTORY, dir_fd=fd)
             except OSError as error:
@@ -129,14 +130,6 @@ def digest_of_file(fd: int) -> str:
         hasher.update(view[:count])
         offset += count
     return digest_of(hasher.digest())
-
-
-def _exists(name: str, parent: int) -> bool:
-    try:
-        os.stat(name, dir_fd=parent, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _is_ours(status: os.stat_result) -> bool:
