@@ -42,11 +42,12 @@ clean:  ## remove everything that the other targets made
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +
 
-# The file is written last: an installation that was cut off starts again.
+# The file is written last: an installation that was cut off starts again. An environment that works is kept: a
+# second Python over it would mix the two.
 $(READY): pyproject.toml .ci/constraints.txt
 	@echo "installing into .venv, once"
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed: make PYTHON=…")'
-	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@$(PIP) hatchling
 	@$(PIP) --no-build-isolation --editable '.[test,check]'
 	@touch $@

@@ -57,8 +57,12 @@ def seconds(values: Sequence[float]) -> str:
 
 
 def milliseconds(values: Sequence[float]) -> str:
-    low, middle, high = (f"{1000 * value:.3g}" for value in (min(values), median(values), max(values)))
+    low, middle, high = (_digits(1000 * value) for value in (min(values), median(values), max(values)))
     return f"{middle} ms [{low}–{high}]"
+
+
+def _digits(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def rates(values: Sequence[float]) -> str:

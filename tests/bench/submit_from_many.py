@@ -21,6 +21,11 @@ from artifactd.client import Artifact, Client
 FILE_BYTES = 100
 READY_SECONDS = 60
 
+_each: int
+_directory: Path
+_alone: Any
+_together: Any
+
 
 def main(processes: int, each: int, directory: Path) -> None:
     context = multiprocessing.get_context("fork")

@@ -12,8 +12,9 @@ from harness.campaign import kill_at, kill_at_random
 from harness.clients import Workload
 from harness.contents import Shape
 from harness.daemon import DaemonProcess
+from harness.ledger import Call
 from harness.mischief import Bug
-from harness.verify import Kind, verify
+from harness.verify import Found, Kind, judge, verify
 
 SEED = 4
 KILLS = 4
@@ -37,3 +38,37 @@ def test_a_planted_bug_is_caught(
     else:
         calls = kill_at(daemon, point, WORKLOAD, tmp_path / "ledger", kills=KILLS, bug=bug)
     assert broken in {violation.kind for violation in verify(daemon, calls)}
+
+
+def call(
+    number: int, *, client: str = "a", began: int = 0, accepted: bool = True, error: str | None = None
+) -> Call:
+    """The `number`-th call of a client, which began then and took 5 ns."""
+    id = f"{client}{number}" if accepted else None
+    return Call(client, number, "model", Shape.TINY, began or number * 10, (began or number * 10) + 5, id, error)
+
+
+def found(*tokens: str) -> list[Found]:
+    return [Found("model", number, token) for number, token in enumerate(tokens)]
+
+
+@pytest.mark.parametrize(
+    ("calls", "versions", "broken"),
+    [
+        ([call(1), call(2)], found("a-1", "a-2"), []),
+        ([call(1), call(2)], found("a-1"), [Kind.LOST]),
+        ([call(1), call(2)], [Found("model", 0, "a-1"), Found("model", 2, "a-2")], [Kind.LOST]),
+        ([call(1)], found("a-1", "a-1"), [Kind.DUPLICATE]),
+        ([call(1)], found("a-1", "b-7"), [Kind.DUPLICATE]),
+        ([call(1, accepted=False, error="not_accepted")], found("a-1"), [Kind.DUPLICATE]),
+        ([call(1, accepted=False, error="unavailable")], found("a-1"), []),
+        ([call(1, accepted=False)], found(), []),
+        ([call(1, began=1), call(2, client="b", began=9)], found("b-2", "a-1"), [Kind.INVERTED]),
+        ([call(1, began=1), call(2, client="b", began=4)], found("b-2", "a-1"), []),
+        ([call(1, accepted=False, error="unavailable"), call(2)], found("a-2", "a-1"), [Kind.INVERTED]),
+    ],
+)
+def test_calls_are_judged_by_what_they_were_promised(
+    calls: list[Call], versions: list[Found], broken: list[Kind]
+) -> None:
+    assert [violation.kind for violation in judge(calls, versions)] == broken

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from artifactd.client import ArtifactdError, Client, DaemonUnavailable
+from artifactd.client import ArtifactdError, Client, DaemonUnavailable, NotAccepted, _logging
 from harness.clients import Workload, build, running_clients
 from harness.contents import Shape, digest
 from harness.daemon import DaemonProcess
@@ -84,7 +84,7 @@ def test_eight_processes_get_their_order_though_uploads_overlap_and_overtake(
 def test_a_daemon_that_uploads_serially_is_told_from_one_that_does_not(
     slow_daemon: DaemonProcess, slow_store: DelayingProxy, tmp_path: Path
 ) -> None:
-    workload = Workload(collections=("model",), shapes=SHAPES, processes=8, each=3, seed=SEED)
+    workload = Workload(collections=("model",), shapes=SHAPES, processes=8, each=2, seed=SEED)
     slow_daemon.start(ARTIFACTD_UPLOAD__SUBMISSIONS="1")
     with running_clients(slow_daemon, workload, tmp_path / "ledger") as clients:
         calls = clients.wait()
@@ -184,6 +184,18 @@ def test_an_interrupted_call_is_not_accepted_behind_a_newer_one(
         assert log(client, ledger, number + 1, tmp_path)
     ledger.close()
     assert verify(daemon, read_ledgers(tmp_path)) == []
+
+
+def test_a_call_that_arrives_behind_a_newer_one_of_its_thread_is_refused(
+    daemon: DaemonProcess, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon.start()
+    lane, numbers = os.urandom(16), iter([2, 1, 3])
+    monkeypatch.setattr(_logging, "next_in_lane", lambda: (lane, next(numbers)))
+    client.log_artifact(build(tmp_path, "model", "newer", Shape.TINY))
+    with pytest.raises(NotAccepted, match="newer call"):
+        client.log_artifact(build(tmp_path, "model", "older", Shape.TINY))
+    assert client.log_artifact(build(tmp_path, "model", "newest", Shape.TINY)).wait(30).version == "v1"
 
 
 def test_a_call_that_gave_up_can_be_made_again_with_the_same_artifact(

@@ -36,6 +36,16 @@ def test_restarts_are_invisible_to_clients_but_for_the_delay(daemon: DaemonProce
     assert verify(daemon, calls) == []
 
 
+def test_clients_that_are_killed_lose_nothing_that_was_accepted(daemon: DaemonProcess, tmp_path: Path) -> None:
+    daemon.start()
+    workload = Workload(collections=("model", "data"), shapes=(Shape.TINY, Shape.PACKED, Shape.PLAIN))
+    with running_clients(daemon, workload, tmp_path / "ledger") as clients:
+        while len(clients.calls()) < 100:
+            time.sleep(0.02)
+        calls = clients.kill()
+    assert verify(daemon, calls) == []
+
+
 def test_a_handle_outlives_the_daemon_that_gave_it(
     daemon: DaemonProcess, client: Client, gate: Gate, tmp_path: Path
 ) -> None:

@@ -27,7 +27,9 @@ ARCHIVES = sorted((Path(__file__).parents[1] / "data").glob("home-*.tar.xz"))
 def home(request: pytest.FixtureRequest) -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="artifactd-", dir="/tmp"))
     with tarfile.open(request.param) as archive:
-        archive.extractall(directory, filter="data")
+        # The parameter `filter` is newer than the oldest Python that we serve; this does the same everywhere.
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(directory)
     belongs_to_us(directory / "home")
     yield directory / "home"
     shutil.rmtree(directory)
@@ -65,7 +67,9 @@ def test_a_golden_home_opens_and_its_unfinished_work_goes_on(home: Path) -> None
                 assert version.metadata == {"epoch": epoch}
                 assert version.description == f"epoch {epoch}"
                 root = Path(version.download(home.parent / f"v{epoch}"))
-                found = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+                found = {
+                    str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()
+                }
                 assert found == {**small(epoch), "weights.bin": large(epoch)}
             assert client.use_artifact("model:best").version == "v1"
             assert client.use_artifact("model:latest").version == "v4"

@@ -9,6 +9,7 @@ import json
 import os
 import random
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -62,6 +63,12 @@ class Clients:
         assert self._process.stdin is not None
         self._process.stdin.close()
         return self.wait()
+
+    def kill(self) -> list[Call]:
+        """Kill them all in the middle of what they do; what they noted."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        return self.calls()
 
     def calls(self) -> list[Call]:
         """What they noted so far."""
@@ -122,9 +129,9 @@ def _log_all(client: Client, workload: Workload, number: int, ledger: Ledger, di
     for count in range(workload.each):
         shape = Shape(workload.shapes[(count + number) % len(workload.shapes)])
         collection = workload.collections[count % len(workload.collections)]
+        artifact = build(directory, collection, f"client{number}-{count}", shape)
         ledger.began(count, collection, shape)
         try:
-            artifact = build(directory, collection, f"client{number}-{count}", shape)
             ledger.accepted(count, client.log_artifact(artifact))
         except ArtifactdError as error:
             ledger.refused(count, error)
@@ -143,7 +150,7 @@ def _fork(client: Client, workload: Workload, number: int, ledgers: Path) -> int
         return pid
     code = 1
     try:
-        with tempfile.TemporaryDirectory(prefix="artifactd-client-") as directory:
+        with tempfile.TemporaryDirectory(dir=ledgers) as directory:
             ledger = Ledger(ledgers, f"client{number}")
             _log_all(client, workload, number, ledger, Path(directory))
             ledger.close()

@@ -84,7 +84,10 @@ async def _serve(upstream: str, log: Path, seconds: float, seed: int) -> None:
 
             async def forward(request: web.Request) -> web.Response:
                 began = time.monotonic()
-                body = await request.read()
+                try:
+                    body = await request.read()
+                except ConnectionResetError:
+                    return web.Response(status=400, text="the daemon died")
                 if request.method == "PUT":
                     await asyncio.sleep(chance.uniform(0, seconds))
                 # The signature covers the Host header: it must go on as the daemon sent it.

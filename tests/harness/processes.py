@@ -22,11 +22,12 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
 def start_module(
     module: str, *arguments: str, environ: Mapping[str, str], stdin: int, stdout: int, stderr: int | None = None
 ) -> subprocess.Popen[bytes]:
-    """Run `python -m module`. The caller ends it."""
+    """Run `python -m module` in a process group of its own. The caller ends it."""
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         env=environment(environ),
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
+        process_group=0,
     )

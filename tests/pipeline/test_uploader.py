@@ -147,7 +147,7 @@ async def test_when_the_first_is_cancelled_the_next_takes_over_with_its_own_sour
     assert len(store.puts) == 2
 
 
-@pytest.mark.parametrize("kind", [Kind.TRANSIENT, Kind.THROTTLED, Kind.UNKNOWN_OUTCOME])
+@pytest.mark.parametrize("kind", [Kind.TRANSIENT, Kind.THROTTLED, Kind.UNKNOWN_OUTCOME, Kind.DENIED])
 async def test_an_outage_of_any_length_is_outlived(
     autojump_clock: trio.testing.MockClock, uploader: Uploader, store: FaultyStore, kind: Kind
 ) -> None:
@@ -159,7 +159,7 @@ async def test_an_outage_of_any_length_is_outlived(
     assert witness.reasons[-1] is None
 
 
-@pytest.mark.parametrize("kind", [Kind.PERMANENT, Kind.DENIED, Kind.CORRUPT, Kind.NOT_FOUND, Kind.CONFLICT])
+@pytest.mark.parametrize("kind", [Kind.PERMANENT, Kind.CORRUPT, Kind.NOT_FOUND, Kind.CONFLICT])
 @pytest.mark.parametrize("size", [10, 9 << 20])
 async def test_what_cannot_succeed_is_given_up_and_names_the_file(
     autojump_clock: trio.testing.MockClock,

@@ -23,6 +23,7 @@ def submission(position: int, name: str = "m", *, priority: int = 0, durable: bo
         size=10,
         priority=priority,
         accepted_at=0.0,
+        weight=100,
         durable=durable,
     )
 
@@ -34,7 +35,7 @@ def accepted(queue: Queue, *submissions: Submission) -> None:
 
 async def make_ready(queue: Queue, item: Submission) -> None:
     queue.advance(item, State.HASHING)
-    queue.ready(item, "blake3:x", 1)
+    queue.ready(item, "blake3:x")
 
 
 async def test_work_is_handed_out_by_priority_and_then_by_acceptance() -> None:
@@ -148,7 +149,7 @@ async def test_durability_is_told_once_and_left_behind_by_a_commit() -> None:
     one, two = submission(1, durable=False), submission(2, durable=False)
     accepted(queue, one, two)
     assert queue.next_to_sync(10) == [one, two]
-    queue.durable([one])
+    queue.synced([one], durable=[one])
     assert one.durable
     assert queue.next_to_sync(10) == [two]
     queue.drop(two, State.FAILED)

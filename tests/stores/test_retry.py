@@ -16,12 +16,12 @@ def test_a_delay_is_bounded_and_never_nothing(kind: Kind, attempt: int, jitter: 
     assert seconds is None or FIRST_SECONDS / 10 <= seconds <= LONGEST_SECONDS
 
 
-@pytest.mark.parametrize("kind", [Kind.TRANSIENT, Kind.THROTTLED, Kind.UNKNOWN_OUTCOME])
+@pytest.mark.parametrize("kind", [Kind.TRANSIENT, Kind.THROTTLED, Kind.UNKNOWN_OUTCOME, Kind.DENIED])
 def test_an_outage_is_never_given_up(kind: Kind) -> None:
     assert delay(kind, 1_000_000, 0.5) is not None
 
 
-@pytest.mark.parametrize("kind", [Kind.PERMANENT, Kind.DENIED, Kind.CORRUPT, Kind.NOT_FOUND, Kind.CONFLICT])
+@pytest.mark.parametrize("kind", [Kind.PERMANENT, Kind.CORRUPT, Kind.NOT_FOUND, Kind.CONFLICT])
 def test_what_a_retry_cannot_mend_is_given_up(kind: Kind) -> None:
     assert delay(kind, 100, 0.5) is None
 

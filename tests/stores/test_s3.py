@@ -232,14 +232,14 @@ async def test_a_server_that_is_away_is_transient_and_names_no_credentials(
     assert "the-secret" not in str(caught.value)
 
 
-async def test_wrong_credentials_are_denied_and_a_missing_bucket_is_permanent(
+async def test_wrong_credentials_and_a_missing_bucket_wait_for_an_operator(
     juicefs_server: S3Server, monkeypatch: pytest.MonkeyPatch, journal: Journal
 ) -> None:
     place = s3_place(juicefs_server, monkeypatch)
     async with open_store("s3://no-such-bucket", s3=place.options, journal=journal) as store:
         with pytest.raises(StoreError) as caught:
             await put(store, "aa/object", b"data")
-        assert caught.value.kind is Kind.PERMANENT
+        assert caught.value.kind is Kind.DENIED
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     async with open_store(place.url, s3=place.options, journal=journal) as store:
         with pytest.raises(StoreError) as caught:

@@ -43,7 +43,7 @@ def answered(code: str, status: int) -> ClientError:
         ("403", 403, Kind.DENIED),
         ("NoSuchKey", 404, Kind.NOT_FOUND),
         ("404", 404, Kind.NOT_FOUND),
-        ("NoSuchBucket", 404, Kind.PERMANENT),
+        ("NoSuchBucket", 404, Kind.DENIED),
         ("PreconditionFailed", 412, Kind.CONFLICT),
         ("BadDigest", 400, Kind.CORRUPT),
         ("XAmzContentChecksumMismatch", 400, Kind.CORRUPT),

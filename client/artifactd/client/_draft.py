@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, NamedTuple
 
 from artifactd.client._snapshot import (
     copy_bytes,
@@ -18,7 +18,7 @@ from artifactd.client._snapshot import (
     same_bytes,
 )
 from artifactd.client._spool import SpoolDirectory
-from artifactd.protocol.manifest import DraftEntry, pack_draft
+from artifactd.protocol.manifest import PACK, DraftEntry, pack_draft
 from artifactd.protocol.messages import SpoolFile, Welcome
 
 __all__ = ["POLICIES", "Draft", "Policy"]
@@ -26,11 +26,18 @@ __all__ = ["POLICIES", "Draft", "Policy"]
 Policy = Literal["mutable", "immutable", "move"]
 POLICIES = ("mutable", "immutable", "move")
 
-_PACK = b"pack"
 _MANIFEST = "manifest"
 _PACKED = 64 << 10
 """Files up to this size share one spool file: creating a file costs more than copying it."""
 _PACK_BUFFER = 1 << 20
+
+
+class Sealed(NamedTuple):
+    """A finished draft: its manifest, inside the message or as a file, and the pack if it travels inside too."""
+
+    manifest: bytes | None
+    manifest_file: SpoolFile | None
+    pack: bytes | None
 
 
 class Draft:
@@ -77,7 +84,7 @@ class Draft:
             data = read_small(source, status, file)
         finally:
             os.close(source)
-        return DraftEntry(path, len(data), _PACK, self._pack(data), None)
+        return DraftEntry(path, len(data), PACK, self._pack(data), None)
 
     @contextmanager
     def new_file(self, mode: str, encoding: str | None) -> Iterator[tuple[IO[Any], str]]:
@@ -111,16 +118,20 @@ class Draft:
 
     def drop(self, entry: DraftEntry) -> None:
         """Free what only this entry needed."""
-        if entry.identity is None and entry.source != _PACK:
+        if entry.identity is None and entry.source != PACK:
             self.directory.unlink(entry.source.decode())
 
-    def seal(self, name: str, entries: list[DraftEntry]) -> tuple[bytes | None, SpoolFile | None]:
-        """Finish the files and rename the directory to `name`: the drafted manifest, inline or as a file."""
+    def seal(self, name: str, entries: list[DraftEntry]) -> Sealed:
+        """Finish the files and rename the directory, if there is one, to `name`."""
+        pack = None
+        if self._pack_size == len(self._buffer) <= self._welcome.inline_pack:
+            pack = bytes(self._buffer)
+            self._buffer.clear()
         self._flush()
         manifest, file = self._write_manifest(entries)
         if self._directory is not None:
             self.directory.hand_over(name)
-        return manifest, file
+        return Sealed(manifest, file, pack)
 
     def release(self) -> None:
         """The daemon has accepted the submission: the directory is its own now."""
@@ -192,7 +203,7 @@ class Draft:
         flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
         start = self._pack_size - len(self._buffer)
         with directory.writing():
-            fd = os.open(_PACK.decode(), flags, 0o600, dir_fd=directory.fd)
+            fd = os.open(PACK.decode(), flags, 0o600, dir_fd=directory.fd)
             try:
                 with memoryview(self._buffer) as view:
                     done = 0

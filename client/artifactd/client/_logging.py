@@ -43,7 +43,7 @@ def log(
     """See `Client.log_artifact`."""
     checked_aliases = names.check_aliases(aliases)
     checked_tags = names.check_tags(tags)
-    artifact = _as_artifact(artifact_or_path, name, type)
+    artifact = _as_artifact(link, artifact_or_path, name, type)
     if artifact._handle is not None:
         if aliases or tags:
             raise ArtifactFinalizedError(
@@ -53,6 +53,8 @@ def log(
     if artifact._ttl is not None:
         link.require("ttl")
     sealed = artifact._seal(link)
+    contents = sealed.sealed
+    assert contents is not None
     lane, seq = next_in_lane()
     deadline = now() + link.timeout
     message = Submit(
@@ -73,8 +75,9 @@ def log(
         run=scope.run,
         after=None if after is None else bytes.fromhex(after.id),
         priority=priority,
-        manifest=sealed.manifest,
-        manifest_file=sealed.manifest_file,
+        manifest=contents.manifest,
+        manifest_file=contents.manifest_file,
+        pack=contents.pack,
         ttl=artifact._ttl,
     )
     try:
@@ -120,7 +123,9 @@ def as_name(text: str) -> str:
     return name if name.strip(".") else "unnamed"
 
 
-def _as_artifact(given: Artifact | str | os.PathLike[str], name: str | None, type: str | None) -> Artifact:
+def _as_artifact(
+    link: Link, given: Artifact | str | os.PathLike[str], name: str | None, type: str | None
+) -> Artifact:
     if isinstance(given, Artifact):
         if (name is not None and name != given.name) or (type is not None and type != given.type):
             raise InvalidRequest("an Artifact has its name and type already", subject=given.name)
@@ -129,6 +134,7 @@ def _as_artifact(given: Artifact | str | os.PathLike[str], name: str | None, typ
     if not os.path.exists(path):
         raise InvalidRequest("there is no such file or directory", subject=path)
     artifact = Artifact(name or as_name(os.path.basename(os.path.abspath(path))), type or "unspecified")
+    artifact._link = link
     if os.path.isdir(path):
         artifact.add_dir(path)
     else:

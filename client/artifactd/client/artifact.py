@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from artifactd.client._draft import POLICIES, Draft, Policy
+from artifactd.client._draft import POLICIES, Draft, Policy, Sealed
 from artifactd.client._editing import Editable
 from artifactd.client._entries import EntryTable
 from artifactd.client._entry import Entry, Manifest
@@ -17,7 +17,7 @@ from artifactd.client._readable import Readable
 from artifactd.client._walk import find_files
 from artifactd.protocol.errors import Conflict, InvalidRequest
 from artifactd.protocol.manifest import DraftEntry
-from artifactd.protocol.messages import SpoolFile, Version
+from artifactd.protocol.messages import Version
 from artifactd.protocol.names import check_artifact_name, check_type, normalise_entry_path
 
 if TYPE_CHECKING:
@@ -251,9 +251,9 @@ class Artifact(Editable, Readable):
                 elif self._draft.spool != welcome.spool:
                     self._draft.move_to(welcome)
                 id = os.urandom(16)
-                manifest, file = self._draft.seal(id.hex(), self._table.sorted())
+                sealed = self._draft.seal(id.hex(), self._table.sorted())
                 self._submission = Submission(
-                    id, metadata, len(self._table), self._table.size, manifest, file, self._draft.spool
+                    id, metadata, len(self._table), self._table.size, sealed, self._draft.spool
                 )
             elif self._submission.spool != link.welcome().spool:
                 raise Conflict(
@@ -268,7 +268,7 @@ class Artifact(Editable, Readable):
         self._handle = handle
         self._table = EntryTable()
         if self._submission is not None:
-            self._submission = self._submission._replace(manifest=None)
+            self._submission = self._submission._replace(sealed=None)
         if self._draft is not None:
             self._draft.release()
             self._draft = None
@@ -286,7 +286,7 @@ class Artifact(Editable, Readable):
         if self._draft is None:
             from artifactd.client._defaults import default_client
 
-            self._draft = Draft(default_client().link.welcome())
+            self._draft = Draft((self._link or default_client().link).welcome())
         return self._draft
 
     def _check_new(self, target: str, *, replace: bool) -> None:
@@ -308,8 +308,7 @@ class Submission(NamedTuple):
     metadata: str
     files: int
     size: int
-    manifest: bytes | None
-    manifest_file: SpoolFile | None
+    sealed: Sealed | None
     spool: str
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -32,12 +33,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, EX_CONFIG)
     configure()
     os.umask(0o077)
+    _allow_many_connections()
     problem: BaseException | None = None
     try:
         trio.run(serve, settings)
     except* (CannotStart, CatalogUnusable, CatalogUnavailable, JournalTooNew) as group:
         problem = group
     return 0 if problem is None else _fail(problem, EX_CONFIG)
+
+
+def _allow_many_connections() -> None:
+    """Each thread of a client holds a connection; libzmq aborts the process when descriptors run out."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _fail(problem: BaseException, code: int) -> int:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -36,6 +37,7 @@ from artifactd.daemon.ipc.submit import Intake
 from artifactd.daemon.ipc.waiting import Waiting
 from artifactd.daemon.ipc.zsocket import open_router
 from artifactd.daemon.observe.status import Facts, ServiceFacts, build
+from artifactd.daemon.pipeline.budget import ByteBudget
 from artifactd.daemon.pipeline.catalog_calls import CatalogCalls
 from artifactd.daemon.pipeline.cleaner import Cleaner
 from artifactd.daemon.pipeline.committer import Committer
@@ -45,6 +47,7 @@ from artifactd.daemon.pipeline.hasher import Hasher
 from artifactd.daemon.pipeline.health import Health
 from artifactd.daemon.pipeline.ingest import Ingest
 from artifactd.daemon.pipeline.uploader import Registration, Uploader
+from artifactd.daemon.pipeline.work import Tools
 from artifactd.daemon.queue.ending import Ending
 from artifactd.daemon.queue.filesystems import boot_id
 from artifactd.daemon.queue.group_commit import GroupCommit
@@ -53,16 +56,19 @@ from artifactd.daemon.queue.recovery import recover
 from artifactd.daemon.queue.submissions import Queue, Submission
 from artifactd.daemon.queue.uploads import JournalledUploads
 from artifactd.daemon.settings import Settings
-from artifactd.daemon.stores.base import Store
+from artifactd.daemon.stores.base import Store, StoreError
 from artifactd.daemon.stores.factory import S3Options, open_store
 from artifactd.protocol import messages
 from artifactd.protocol.codec import MAX_FRAME, MAX_FRAMES
 
 __all__ = ["serve"]
 
-DRAIN_SECONDS = 60.0
+DRAIN_SECONDS = 10.0
+STORE_CHECK_SECONDS = 5.0
 MAX_REQUESTS = 4_096
 MAX_GROUP = 512
+MEMORY = 64 << 20
+"""Bytes of file contents in memory at the same time, over all submissions."""
 
 log = structlog.get_logger()
 
@@ -137,16 +143,16 @@ class _Daemon:
         self._cleaner = Cleaner(journal=journal, writer=writer, spool=spool)
         self._ending = Ending(self._queue, writer, self._cleaner.discard)
         self._uploader = Uploader(store, catalog, calls, registrations, self._store_health)
-        self._ingest = Ingest(
+        tools = Tools(
             queue=self._queue,
-            ending=self._ending,
             journal=journal,
             home=settings.home,
             spool=spool,
             hasher=Hasher(cache),
             uploader=self._uploader,
-            submissions=settings.upload.submissions,
+            budget=ByteBudget(MEMORY),
         )
+        self._ingest = Ingest(tools, self._ending, settings.upload.submissions)
         self._committer = Committer(
             queue=self._queue, ending=self._ending, journal=journal, catalog=catalog, calls=calls
         )
@@ -162,48 +168,62 @@ class _Daemon:
         self._intake = Intake(writer=writer, queue=self._queue, home=settings.home, reserve=settings.spool.reserve)
 
     async def run(self) -> None:
-        aborted = await self._store.recover()
-        resumed = await recover(self._queue, self._journal, self._ending, self._catalog)
-        async with trio.open_nursery() as stages:
-            await stages.start(self._cleaner.run)
-            await stages.start(self._committer.run)
-            await stages.start(self._durability.run)
-            await stages.start(self._downloads.run)
-            taking = await stages.start(self._ingest.run)
-            listening: trio.CancelScope = await stages.start(self._listen)
-            log.info(
-                "artifactd is ready",
-                version=version("artifactd"),
-                socket=str(self._settings.socket),
-                home=str(self._settings.home),
-                store=self._store.url,
-                resumed=resumed,
-                aborted_uploads=aborted,
-            )
-            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            resumed = await recover(self._queue, self._journal, self._ending, self._catalog)
+            async with trio.open_nursery() as stages:
+                await stages.start(self._cleaner.run)
+                await stages.start(self._committer.run)
+                await stages.start(self._durability.run)
+                await stages.start(self._downloads.run)
+                await stages.start(self._listen)
+                log.info(
+                    "artifactd is ready",
+                    version=version("artifactd"),
+                    socket=str(self._settings.socket),
+                    home=str(self._settings.home),
+                    store=self._store.url,
+                    resumed=resumed,
+                )
+                stages.start_soon(self._process)
                 await anext(signals)
-                listening.cancel()
-                taking.cancel()
-                log.info("draining: finishing what is under way", unfinished=len(self._queue))
                 stages.start_soon(self._stop_at_once, signals, stages.cancel_scope)
+                # What arrives meanwhile is accepted and waits for the next start.
+                self._ingest.stop()
+                log.info("draining: finishing what is under way", unfinished=len(self._queue))
                 with trio.move_on_after(DRAIN_SECONDS):
                     await self._ingest.drained.wait()
                     await self._queue.wait_commits_idle()
-            stages.cancel_scope.cancel()
+                stages.cancel_scope.cancel()
         log.info("artifactd has stopped", unfinished=len(self._queue))
 
-    async def _stop_at_once(self, signals: Any, stages: trio.CancelScope) -> None:
+    async def _process(self) -> None:
+        """Settle with the store what the last process left in it, before anything new goes there."""
+        await self._check_store()
+        if aborted := await self._store.recover():
+            log.info("aborted unfinished uploads of the last process", uploads=aborted)
+        await self._ingest.run()
+
+    async def _check_store(self) -> None:
+        """Say at once what would otherwise show with the first upload; it may be mended while we run."""
+        try:
+            with trio.move_on_after(STORE_CHECK_SECONDS):
+                async with aclosing(self._store.list("artifactd-probe/")) as listing:
+                    async for _ in listing:
+                        break
+        except StoreError as error:
+            self._store_health.failed(str(error))
+
+    async def _stop_at_once(self, signals: AsyncIterator[int], stages: trio.CancelScope) -> None:
         await anext(signals)
         log.info("stopping at once")
         stages.cancel()
 
-    async def _listen(self, *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
+    async def _listen(self, *, task_status: trio.TaskStatus[None]) -> None:
         socket = self._settings.socket
-        with trio.CancelScope() as listening:
-            async with open_router(socket, max_frame=MAX_FRAME, max_frames=MAX_FRAMES + 1) as router:
-                listener = Listener(router, self._handlers(), self._intake.submit, MAX_REQUESTS)
-                task_status.started(listening)
-                await listener.run()
+        async with open_router(socket, max_frame=MAX_FRAME, max_frames=MAX_FRAMES + 1) as router:
+            listener = Listener(router, self._handlers(), self._intake.submit, MAX_REQUESTS)
+            task_status.started()
+            await listener.run()
 
     def _handlers(self) -> dict[type[messages.Message], Handler]:
         greeting = Greeting(
@@ -253,7 +273,6 @@ class _Daemon:
             uptime=now - self._started_at,
             ended=ended,
             live=self._queue.counts,
-            quarantined=self._journal.quarantined(),
             store=ServiceFacts(self._store_health.url, self._store_health.error),
             catalog=ServiceFacts(self._catalog_health.url, self._catalog_health.error),
             uploaded_bytes=self._uploader.uploaded_bytes,

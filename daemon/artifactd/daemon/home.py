@@ -40,9 +40,10 @@ def locked(path: Path, what: str) -> Iterator[None]:
     except OSError as error:
         raise CannotStart(f"{path}: cannot be opened: {error.strerror}") from error
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CannotStart(f"another artifactd already serves {what}") from error
         yield
-    except BlockingIOError as error:
-        raise CannotStart(f"another artifactd already serves {what}") from error
     finally:
         os.close(fd)

@@ -29,6 +29,7 @@ __all__ = [
     "decode_body",
     "decode_envelope",
     "encode",
+    "pack_body",
 ]
 
 MAJOR = 1
@@ -57,11 +58,19 @@ class Envelope:
 def encode(message: Message, request_id: bytes, *, max_frames: int = MAX_FRAMES) -> list[bytes]:
     """The frames of one message. Raises `InvalidRequest` when it exceeds the limits of the wire."""
     tag = _TAG_OF[type(message)]
-    body = cast(bytes, msgpack.packb(_as_map(message)))
+    body = pack_body(message)
     frames = [body[start : start + MAX_FRAME] for start in range(0, len(body), MAX_FRAME)]
     if len(frames) > max_frames:
         raise InvalidRequest(f"{type(message).__name__} of {len(body)} bytes exceeds the wire's limit")
     return [msgpack.packb((MAJOR, MINOR, tag, request_id)), *frames]
+
+
+def pack_body(message: Message) -> bytes:
+    """The message as a MessagePack map. Fields that have their default are left out, so that a release which
+
+    knows more fields makes the same bytes of the same message.
+    """
+    return cast(bytes, msgpack.packb(_as_map(message)))
 
 
 def _as_map(message: Any) -> dict[str, Any]:

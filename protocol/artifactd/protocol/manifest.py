@@ -28,6 +28,7 @@ from artifactd.protocol.names import check_entry_path
 __all__ = [
     "BLOCK_ENTRIES",
     "DIGEST_ALGORITHM",
+    "PACK",
     "DraftEntry",
     "Entry",
     "Identity",
@@ -43,6 +44,8 @@ __all__ = [
 ]
 
 DIGEST_ALGORITHM = "blake3"
+PACK = b"pack"
+"""The source that small files of a draft share: a spool file, or bytes inside the submission itself."""
 BLOCK_ENTRIES = 10_000
 MAX_BLOCK_BYTES = 64 << 20
 

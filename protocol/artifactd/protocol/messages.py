@@ -75,6 +75,8 @@ class Welcome:
     """Largest drafted manifest that travels inside `Submit`; a larger one is a file in the spool."""
     cache: str = ""
     """Directory of blobs that this peer may read, `<aa>/<rest>` of a digest's hex; empty where it may not."""
+    inline_pack: int = 0
+    """Bytes of small files that may travel inside `Submit` in place of a file in the spool."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +123,8 @@ class Submit:
     manifest_file: SpoolFile | None = None
     ttl: int | None = None
     """Seconds that the version is to live after its commit. Needs the feature `ttl`."""
+    pack: bytes | None = None
+    """Contents of the spool file `pack`, if they are small: then there is no such file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

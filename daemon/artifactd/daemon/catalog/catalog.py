@@ -96,6 +96,11 @@ class Catalog:
         with self._reading() as connection:
             return recorded_outcomes(connection, [(uid, id)]).get((uid, id))
 
+    def outcomes(self, keys: Sequence[tuple[int, bytes]]) -> dict[tuple[int, bytes], Outcome]:
+        """`outcome` of many submissions `(uid, id)`, at most `MAX_HEADS`; those never committed are left out."""
+        with self._reading() as connection:
+            return recorded_outcomes(connection, keys)
+
     def known_blobs(self, entity: str, digests: Collection[str]) -> dict[str, BlobLocation]:
         """The locations of those blobs that `entity` has already: one query for each 10,000 digests."""
         with self._reading() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import BinaryIO
@@ -51,6 +52,10 @@ def _entries(body: bytes) -> list[Entry]:
 
 def keep_newest(directory: Path, count: int) -> None:
     """Delete all but the `count` files that were read last."""
-    files = sorted(directory.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in files[count:]:
+    files: list[tuple[float, Path]] = []
+    for path in directory.iterdir():
+        # Another fetch may be renaming its file, or cleaning up, at this moment.
+        with suppress(FileNotFoundError):
+            files.append((path.stat().st_mtime, path))
+    for _, path in sorted(files, reverse=True)[count:]:
         path.unlink(missing_ok=True)

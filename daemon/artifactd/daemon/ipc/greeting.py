@@ -11,6 +11,8 @@ from artifactd.protocol import messages
 __all__ = ["Greeting"]
 
 INLINE_MANIFEST = 64 << 10
+INLINE_PACK = 16 << 10
+"""Contents that lie in the journal's row: one sync makes them durable, and no file is made and removed."""
 
 FEATURES = ("filters", "ttl")
 """Fields that an older daemon would silently ignore: `type` and `name` of listings, `ttl` of `Submit`."""
@@ -35,4 +37,5 @@ class Greeting:
             in_place=ours,
             inline_manifest=INLINE_MANIFEST,
             cache=str(self._cache) if ours else "",
+            inline_pack=INLINE_PACK,
         )

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import outcome
 from blake3 import blake3
 
 from artifactd.daemon.crashpoints import Point, reach
 from artifactd.daemon.ipc.access import Peer
+from artifactd.daemon.ipc.greeting import INLINE_PACK
 from artifactd.daemon.ipc.texts import MAX_LABELS, rules_of_texts
 from artifactd.daemon.queue.group_commit import GroupCommit
 from artifactd.daemon.queue.journal import Operation
@@ -23,6 +23,7 @@ from artifactd.daemon.queue.results import failure_of
 from artifactd.daemon.queue.rows import Row
 from artifactd.daemon.queue.submissions import Queue
 from artifactd.protocol import names
+from artifactd.protocol.codec import pack_body
 from artifactd.protocol.errors import ArtifactdError, InvalidRequest, OutOfSpace
 from artifactd.protocol.messages import Accepted, Message, Submit
 from artifactd.protocol.states import State
@@ -30,8 +31,6 @@ from artifactd.protocol.states import State
 __all__ = ["Intake", "check_submit"]
 
 MAX_FILES = 10_000_000
-
-_encode = msgspec.msgpack.encode
 
 
 class Intake:
@@ -48,7 +47,7 @@ class Intake:
         check_submit(submit)
         self._check_space()
         # What identifies the request is all of it but for how often and by whom in the process it was tried.
-        body = _encode(replace(submit, lane=b"", seq=0, deadline=0))
+        body = pack_body(replace(submit, lane=b"", seq=0, deadline=0))
         accept = Accept(
             uid=peer.uid,
             id=submit.id,
@@ -106,6 +105,7 @@ def check_submit(submit: Submit) -> None:
         "seq and deadline are positive": 0 <= submit.seq < 1 << 62 and 0 <= submit.deadline < 1 << 63,
         "priority is a small number": -1_000_000 <= submit.priority <= 1_000_000,
         f"at most {MAX_LABELS} aliases and tags": len(submit.aliases) + len(submit.tags) <= MAX_LABELS,
+        f"at most {INLINE_PACK} bytes come inside": len(submit.pack or b"") <= INLINE_PACK,
         "the manifest comes inside or as one file": (submit.manifest is None) != (submit.manifest_file is None),
         **rules_of_texts(submit.description, submit.metadata, submit.ttl),
     }

@@ -10,7 +10,7 @@ from artifactd.daemon.queue import results
 from artifactd.daemon.queue.journal import Journal
 from artifactd.daemon.queue.submissions import Queue
 from artifactd.protocol import messages
-from artifactd.protocol.errors import ArtifactNotFound
+from artifactd.protocol.errors import ArtifactFailed, ArtifactNotFound
 from artifactd.protocol.states import State
 
 __all__ = ["Waiting"]
@@ -28,7 +28,9 @@ class Waiting:
 
     async def wait(self, peer: Peer, request: messages.Wait) -> messages.Submission:
         """Answer when `until` is reached, when it ended, or after the poll's time. Raises `ArtifactNotFound`."""
-        with trio.move_on_after(min(max(request.timeout, 0.0), MAX_POLL_SECONDS)):
+        # Not a number is not greater than zero either.
+        seconds = min(request.timeout, MAX_POLL_SECONDS) if request.timeout > 0 else 0.0
+        with trio.move_on_after(seconds):
             while (live := self._queue.find(peer.uid, request.id)) is not None:
                 if request.until == "durable":
                     if live.durable:
@@ -43,6 +45,12 @@ class Waiting:
         if row is not None and row.result is not None:
             return results.read(row.result)
         outcome = self._catalog.outcome(uid, id)
+        if outcome is None and (reason := self._journal.quarantine_reason(uid, id)):
+            raise ArtifactFailed(
+                f"its journal row was damaged ({reason}) and set aside",
+                subject=id.hex(),
+                remedy="log it again; its files are still in the spool",
+            )
         if outcome is None:
             raise ArtifactNotFound("this daemon knows no such submission of yours", subject=id.hex())
         return messages.Submission(

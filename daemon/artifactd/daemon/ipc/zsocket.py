@@ -6,7 +6,6 @@ read again and whoever can go on is woken. See ZMQ_FD in zmq_getsockopt(3).
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -45,14 +44,19 @@ class RouterSocket:
             self._after_call()
 
     def _after_call(self) -> None:
-        if not self._socket.closed and int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+        if not self._socket.closed and self._has_message():
             self._readable.unpark()
+
+    def _has_message(self) -> bool:
+        return bool(int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
 
     async def receive(self, limit: int) -> list[Received]:
         """Wait for a message, then take what else is there, at most `limit`. Cancelling loses nothing."""
         await trio.lowlevel.checkpoint()
         while not (batch := self._take(limit)):
-            await self._readable.park()
+            # A message that came after the take, and whose edge the take's own look consumed, wakes nobody.
+            if not self._has_message():
+                await self._readable.park()
         return batch
 
     def _take(self, limit: int) -> list[Received]:
@@ -88,8 +92,12 @@ def _peer_address(frame: zmq.Frame) -> str:
     return address if isinstance(address, str) else ""
 
 
-def _bind(socket: zmq.Socket[bytes], path: Path) -> None:
+def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
+
+
+def _bind(socket: zmq.Socket[bytes], path: Path) -> None:
+    _remove(path)
     socket.bind(f"ipc://{path}")
     path.chmod(0o600)
 
@@ -116,5 +124,5 @@ async def open_router(path: Path, *, max_frame: int, max_frames: int) -> AsyncIt
                 trio.lowlevel.notify_closing(router._fd)
     finally:
         socket.close()
-        os.unlink(path)
+        _remove(path)
         context.term()

@@ -30,7 +30,6 @@ class Facts:
     uptime: float
     ended: Mapping[str, int]
     live: Mapping[State, int]
-    quarantined: int
     store: ServiceFacts
     catalog: ServiceFacts
     uploaded_bytes: int
@@ -54,7 +53,7 @@ def build(
     return {
         "daemon": {"version": facts.version, "pid": facts.pid, "uptime": facts.uptime},
         "submissions": counts,
-        "quarantined": facts.quarantined,
+        "quarantined": facts.ended["quarantined"],
         "items": [_live_item(submission, waiting_for, now) for submission, waiting_for in live]
         + [_failed_item(submission) for submission in failed],
         "more": more,

@@ -17,6 +17,7 @@ from artifactd.daemon.crashpoints import Point, reach
 from artifactd.daemon.queue.group_commit import GroupCommit
 from artifactd.daemon.queue.journal import Journal, Operation
 from artifactd.daemon.queue.operations import Prune
+from artifactd.daemon.queue.persist import persist
 from artifactd.protocol.states import State
 
 __all__ = ["Cleaner"]
@@ -57,7 +58,7 @@ class Cleaner:
     async def _sweep_for_ever(self) -> None:
         while True:
             now = time.time()
-            await self._writer.submit(Prune(now - RESULT_SECONDS))
+            await persist(self._writer, Prune(now - RESULT_SECONDS))
             for name in await trio.to_thread.run_sync(os.listdir, self._spool):
                 await trio.to_thread.run_sync(self._sweep, name, now)
             await trio.sleep(SWEEP_SECONDS)
@@ -75,7 +76,10 @@ class Cleaner:
 
     def _is_garbage(self, name: str, fd: int, now: float) -> bool:
         status = os.fstat(fd)
-        row = self._journal.find(status.st_uid, bytes.fromhex(name)) if _SUBMISSION.match(name) else None
+        id = bytes.fromhex(name) if _SUBMISSION.match(name) else b""
+        if self._journal.quarantine_reason(status.st_uid, id):
+            return False
+        row = self._journal.find(status.st_uid, id)
         if row is None:
             return now - status.st_mtime > DRAFT_SECONDS and _is_unlocked(fd)
         if row.state is State.ACCEPTED:

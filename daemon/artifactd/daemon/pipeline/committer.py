@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import trio
@@ -18,9 +18,13 @@ from artifactd.daemon.queue.journal import Journal
 from artifactd.daemon.queue.recovery import submit_of
 from artifactd.daemon.queue.rows import Row
 from artifactd.daemon.queue.submissions import Queue, Submission
+from artifactd.protocol import messages
 from artifactd.protocol.errors import InvalidRequest
 
 __all__ = ["Committer"]
+
+MAX_WEIGHT = 16 << 20
+"""Bytes of journal rows that one transaction reads."""
 
 
 class Committer:
@@ -42,14 +46,15 @@ class Committer:
         """Commit until cancelled; a transaction under way is finished first."""
         task_status.started()
         while True:
-            await self._commit(await self._queue.next_to_commit(MAX_HEADS))
+            for batch in _by_weight(await self._queue.next_to_commit(MAX_HEADS)):
+                await self._commit(batch)
 
     async def _commit(self, batch: Sequence[Submission]) -> None:
         heads = await trio.to_thread.run_sync(self._heads, batch)
         reach(Point.BEFORE_COMMIT)
         outcomes = await self._calls.in_thread(partial(self._catalog.commit, heads))
         reach(Point.AFTER_COMMIT)
-        committed = []
+        committed: list[tuple[Submission, messages.Submission]] = []
         for submission, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, CommitRefused):
                 await self._ending.refused(
@@ -63,6 +68,19 @@ class Committer:
     def _heads(self, batch: Sequence[Submission]) -> list[Head]:
         rows = self._journal.bodies([submission.position for submission in batch])
         return [_head(submission, rows[submission.position]) for submission in batch]
+
+
+def _by_weight(submissions: Sequence[Submission]) -> Iterator[list[Submission]]:
+    """Cut what was taken into transactions whose journal rows fit into memory together."""
+    batch: list[Submission] = []
+    weight = 0
+    for submission in submissions:
+        if batch and weight + submission.weight > MAX_WEIGHT:
+            yield batch
+            batch, weight = [], 0
+        batch.append(submission)
+        weight += submission.weight
+    yield batch
 
 
 def _head(submission: Submission, row: Row) -> Head:

@@ -14,6 +14,7 @@ from artifactd.daemon.queue.filesystems import sync_filesystem
 from artifactd.daemon.queue.group_commit import GroupCommit
 from artifactd.daemon.queue.journal import Journal, Operation
 from artifactd.daemon.queue.operations import MarkDurable
+from artifactd.daemon.queue.persist import persist
 from artifactd.daemon.queue.recovery import submit_of
 from artifactd.daemon.queue.spool import SubmissionFiles
 from artifactd.daemon.queue.submissions import Queue, Submission
@@ -47,25 +48,22 @@ class Durability:
             await self._queue.wait_not_durable()
             with trio.move_on_after(LINGER_SECONDS):
                 await self._queue.wait_durable_wanted()
-            synced = await trio.to_thread.run_sync(self._sync, self._queue.next_to_sync(_AT_ONCE))
-            await self._writer.submit(*(MarkDurable(submission.position) for submission in synced))
-            self._queue.durable(synced)
+            pending = self._queue.next_to_sync(_AT_ONCE)
+            synced = await trio.to_thread.run_sync(self._sync, pending)
+            await persist(self._writer, *(MarkDurable(submission.position) for submission in synced))
+            self._queue.synced(pending, durable=synced)
 
     def _sync(self, submissions: Sequence[Submission]) -> list[Submission]:
-        rows = self._journal.bodies([submission.position for submission in submissions])
         synced: list[Submission] = []
         spooled = False
         for submission in submissions:
-            row = rows.get(submission.position)
+            row = self._journal.get(submission.position)
             if row is None or not row.body:
                 continue
             try:
                 files = SubmissionFiles(self._spool, submission.uid, submit_of(row.body))
                 spooled = files.sync() or spooled
-            except ArtifactdError:
-                # It is about to fail where it is processed, with this reason; until then there is nothing to keep.
-                pass
-            except OSError as error:
+            except (ArtifactdError, OSError) as error:
                 log.error("files cannot be synced", id=submission.id.hex(), reason=str(error))
                 continue
             synced.append(submission)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import trio
@@ -11,11 +13,11 @@ from blake3 import blake3
 from artifactd.daemon.crashpoints import Point, reach
 from artifactd.daemon.pipeline.batches import Batch
 from artifactd.daemon.pipeline.digest_cache import DigestCache
-from artifactd.daemon.queue.spool import SubmissionFiles
+from artifactd.daemon.queue.spool import SubmissionFiles, reading
 from artifactd.protocol.errors import ArtifactFailed
-from artifactd.protocol.manifest import DraftEntry, digest_of
+from artifactd.protocol.manifest import DraftEntry, Identity, digest_of
 
-__all__ = ["Hashed", "Hasher", "read_entry"]
+__all__ = ["Hashed", "Hasher"]
 
 _STEP = 4 << 20
 
@@ -43,34 +45,36 @@ class Hasher:
 
     def _hash_small(self, batch: Batch, files: SubmissionFiles, uid: int) -> list[Hashed]:
         hashed: list[Hashed] = []
-        learnt: list[tuple[os.stat_result, str]] = []
+        begun = time.time_ns()
         with _Opener(files) as opener:
             for entry in batch.entries:
-                if entry.identity and (known := self._cache.find(uid, files.stat_in_place(entry))):
-                    hashed.append(Hashed(entry, known, None))
-                    continue
-                fd = opener.open(entry)
-                data = read_entry(entry, fd)
-                files.check_unchanged(entry, fd)
-                digest = digest_of(blake3(data).digest())
-                hashed.append(Hashed(entry, digest, data))
-                if entry.identity:
-                    learnt.append((os.fstat(fd), digest))
+                with reading(entry):
+                    hashed.append(
+                        self._known(entry, files, uid) or _read_and_hash(entry, files, opener.open(entry))
+                    )
         reach(Point.MID_HASH)
-        self._cache.add(uid, learnt)
+        self._cache.add(uid, _seen_in_place(hashed), begun)
         return hashed
 
     def _hash_large(self, batch: Batch, files: SubmissionFiles, uid: int) -> list[Hashed]:
         (entry,) = batch.entries
-        if entry.identity and (known := self._cache.find(uid, files.stat_in_place(entry))):
-            return [Hashed(entry, known, None)]
-        with _Opener(files) as opener:
-            fd = opener.open(entry)
-            digest = digest_of(_hash_file(entry, fd))
-            files.check_unchanged(entry, fd)
-            if entry.identity:
-                self._cache.add(uid, [(os.fstat(fd), digest)])
-        return [Hashed(entry, digest, None)]
+        begun = time.time_ns()
+        with reading(entry), _Opener(files) as opener:
+            hashed = self._known(entry, files, uid)
+            if hashed is None:
+                fd = opener.open(entry)
+                hashed = Hashed(entry, digest_of(_hash_file(entry, fd)), None)
+                files.check_unchanged(entry, fd)
+        self._cache.add(uid, _seen_in_place([hashed]), begun)
+        return [hashed]
+
+    def _known(self, entry: DraftEntry, files: SubmissionFiles, uid: int) -> Hashed | None:
+        """An in-place file that was hashed before in exactly this state."""
+        if entry.identity is None:
+            return None
+        files.stat_in_place(entry)
+        digest = self._cache.find(uid, entry.identity)
+        return None if digest is None else Hashed(entry, digest, None)
 
 
 class _Opener:
@@ -100,7 +104,17 @@ class _Opener:
         self.close()
 
 
-def read_entry(entry: DraftEntry, fd: int) -> bytes:
+def _read_and_hash(entry: DraftEntry, files: SubmissionFiles, fd: int) -> Hashed:
+    data = _read_entry(entry, fd)
+    files.check_unchanged(entry, fd)
+    return Hashed(entry, digest_of(blake3(data).digest()), data)
+
+
+def _seen_in_place(hashed: Sequence[Hashed]) -> list[tuple[Identity, str]]:
+    return [(file.entry.identity, file.digest) for file in hashed if file.entry.identity is not None]
+
+
+def _read_entry(entry: DraftEntry, fd: int) -> bytes:
     """All bytes of a small entry."""
     data = os.pread(fd, entry.size, entry.offset)
     while len(data) < entry.size:

@@ -20,7 +20,7 @@ from artifactd.daemon.pipeline.flights import Flights
 from artifactd.daemon.pipeline.health import Health
 from artifactd.daemon.pipeline.keys import blob_key
 from artifactd.daemon.queue.group_commit import GroupCommit
-from artifactd.daemon.stores.base import Source, Store, StoreError
+from artifactd.daemon.stores.base import Kind, Source, Store, StoreError
 from artifactd.daemon.stores.retry import delay
 from artifactd.protocol.errors import ArtifactFailed, FileChanged
 from artifactd.protocol.manifest import digest_of
@@ -84,15 +84,20 @@ class Uploader:
         wanted = {blob.digest: blob for blob in blobs}
         while wanted:
             mine, theirs = self._flights.claim(entity, wanted)
+            landed = False
             try:
                 await self._store_missing(entity, [wanted.pop(digest) for digest in mine], progress)
+                landed = True
             finally:
-                self._flights.release(entity, mine)
-            for landed in theirs:
-                await landed.wait()
+                self._flights.release(entity, mine, landed=landed)
+            for digest, flight in theirs.items():
+                if await flight.wait_landed():
+                    del wanted[digest]
 
     async def _store_missing(self, entity: str, blobs: Sequence[Blob], progress: Progress) -> None:
         digests = [blob.digest for blob in blobs]
+        if not digests:
+            return
         known = await self._calls.in_thread(partial(self._catalog.known_blobs, entity, digests))
         missing = [blob for blob in blobs if blob.digest not in known]
         if not missing:
@@ -139,7 +144,8 @@ class Uploader:
 
     async def _pause(self, blob: Blob, error: StoreError, attempt: int, progress: Progress) -> None:
         """Wait before the next attempt, or give the blob up."""
-        self._health.failed(str(error))
+        if error.kind is not Kind.CORRUPT:
+            self._health.failed(str(error))
         seconds = delay(error.kind, attempt, random.random())
         if seconds is None:
             raise ArtifactFailed(

@@ -6,8 +6,9 @@ import math
 
 __all__ = ["LONGEST", "LULL", "Burst"]
 
-LULL = 0.005
-"""Seconds without a new submission that end a burst."""
+LULL = 0.02
+"""Seconds without a new submission that end a burst: several times what an acknowledgement takes beside a pipeline
+at work, else one slow answer would let it loose in the middle of a burst, and all later ones would be slow."""
 LONGEST = 0.5
 """Seconds from the beginning of a burst for which the pipeline holds back at most."""
 

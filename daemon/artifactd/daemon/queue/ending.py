@@ -6,20 +6,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
-import trio
 
 from artifactd.daemon.queue import results
 from artifactd.daemon.queue.group_commit import GroupCommit
 from artifactd.daemon.queue.journal import Operation
 from artifactd.daemon.queue.operations import Finish
+from artifactd.daemon.queue.persist import persist
 from artifactd.daemon.queue.submissions import Queue, Submission
 from artifactd.protocol import messages
-from artifactd.protocol.errors import ArtifactdError, ArtifactFailed, OutOfSpace
+from artifactd.protocol.errors import ArtifactdError, ArtifactFailed
 from artifactd.protocol.states import State
 
 __all__ = ["Ending"]
-
-JOURNAL_RETRY_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -36,49 +34,44 @@ class Ending:
 
     async def committed(self, ended: Sequence[tuple[Submission, messages.Submission]]) -> None:
         """These have versions in the catalog. Returns when the journal knows as well."""
-        await self._record(
-            [Finish(submission.position, State.COMMITTED, results.write(result)) for submission, result in ended]
-        )
+        await self._record(ended, State.COMMITTED)
         for submission, result in ended:
             log.info("committed", id=submission.id.hex(), collection=submission.collection, version=result.version)
             self._queue.committed(submission)
             self._discard(submission.id)
 
-    async def settled(self, submission: Submission, result: messages.Submission) -> None:
-        """The catalog turned out to have this one already, before it was processed again."""
-        await self._record([Finish(submission.position, State.COMMITTED, results.write(result))])
-        self._queue.settle(submission)
-        self._discard(submission.id)
+    async def settled(self, ended: Sequence[tuple[Submission, messages.Submission]]) -> None:
+        """The catalog turned out to have these already, before they were processed again."""
+        await self._record(ended, State.COMMITTED)
+        for submission, _ in ended:
+            self._queue.settle(submission)
+            self._discard(submission.id)
 
     async def refused(self, submission: Submission, error: ArtifactdError) -> None:
         """The catalog refused this one for good after its commit was taken."""
-        await self._drop(submission, error)
+        await self._drop([(submission, error)])
 
-    async def failed(self, submission: Submission, error: ArtifactdError) -> None:
-        """This one will never commit, nor will those logged `after` it. Ignores one whose commit was taken."""
-        if self._queue.droppable(submission):
-            await self._drop(submission, error)
+    async def failed(self, *failures: tuple[Submission, ArtifactdError]) -> None:
+        """These will never commit, nor will those logged `after` them. Ignores those whose commit was taken."""
+        await self._drop([failure for failure in failures if self._queue.droppable(failure[0])])
 
-    async def _drop(self, submission: Submission, error: ArtifactdError) -> None:
-        doomed = [(submission, error)]
+    async def _drop(self, doomed: Sequence[tuple[Submission, ArtifactdError]]) -> None:
+        """Drop these, then those that were logged after them, and so on."""
         while doomed:
-            victim, reason = doomed.pop()
-            result = results.dropped(victim, State.FAILED, reason)
-            await self._record([Finish(victim.position, State.FAILED, results.write(result))])
-            if not self._queue.holds(victim):
-                continue
-            log.warning("failed", id=victim.id.hex(), collection=victim.collection, reason=str(reason))
-            dependents = self._queue.drop(victim, State.FAILED)
-            doomed.extend((dependent, predecessor_failed(victim.id)) for dependent in dependents)
+            ended = [(victim, results.dropped(victim, State.FAILED, reason)) for victim, reason in doomed]
+            await self._record(ended, State.FAILED)
+            dependents: list[tuple[Submission, ArtifactdError]] = []
+            for victim, reason in doomed:
+                # While the journal was written another failure may have dropped it.
+                if self._queue.holds(victim):
+                    log.warning("failed", id=victim.id.hex(), collection=victim.collection, reason=str(reason))
+                    left = self._queue.drop(victim, State.FAILED)
+                    dependents += [(dependent, predecessor_failed(victim.id)) for dependent in left]
+            doomed = dependents
 
-    async def _record(self, finishes: Sequence[Finish]) -> None:
-        while True:
-            try:
-                await self._journal.submit(*finishes)
-                return
-            except OutOfSpace as error:
-                log.error("the journal cannot be written", reason=str(error))
-                await trio.sleep(JOURNAL_RETRY_SECONDS)
+    async def _record(self, ended: Sequence[tuple[Submission, messages.Submission]], state: State) -> None:
+        finishes = [Finish(submission.position, state, results.write(result)) for submission, result in ended]
+        await persist(self._journal, *finishes)
 
 
 def predecessor_failed(id: bytes) -> ArtifactFailed:

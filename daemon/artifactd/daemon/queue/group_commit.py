@@ -27,6 +27,8 @@ class GroupCommit(Generic[Item, Result]):
         self._pending: list[tuple[Item, Callable[[outcome.Outcome[Result]], None]]] = []
         self._arrived = trio.Event()
         self._closing = False
+        # Its own thread: whoever else fills the shared ones, acknowledgements go on.
+        self._thread = trio.CapacityLimiter(1)
         self.batches = 0
         self.items = 0
 
@@ -64,15 +66,15 @@ class GroupCommit(Generic[Item, Result]):
 
     async def _write_batch(self, batch: list[tuple[Item, Callable[[outcome.Outcome[Result]], None]]]) -> None:
         items = [item for item, _ in batch]
-        written = await outcome.acapture(trio.to_thread.run_sync, self._write, items)
-        match written:
-            case outcome.Value(results):
-                self.batches += 1
-                self.items += len(items)
-            case outcome.Error(error) if isinstance(error, Exception):
-                results = [outcome.Error(error) for _ in items]
-            case _:
-                written.unwrap()
+        results: Sequence[outcome.Outcome[Result]]
+        try:
+            results = await trio.to_thread.run_sync(self._write, items, limiter=self._thread)
+        except Exception as error:  # noqa: BLE001
+            # Each poster hears of it; whether to go on is theirs to say.
+            results = [outcome.Error(error) for _ in items]
+        else:
+            self.batches += 1
+            self.items += len(items)
         for (_, done), result in zip(batch, results, strict=True):
             done(result)
 

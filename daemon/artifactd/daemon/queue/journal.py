@@ -20,10 +20,14 @@ import outcome
 
 from artifactd.daemon.queue.journal_schema import open_journal, open_reader
 from artifactd.daemon.queue.rows import COLUMNS, Row, checksum, from_sql, is_intact, to_sql
+from artifactd.daemon.queue.sqlite import NO_SPACE, transaction
 from artifactd.protocol.errors import InvalidRequest, NotAccepted, OutOfSpace
 from artifactd.protocol.states import State
 
 __all__ = ["Journal", "Operation"]
+
+PAGE_BYTES = 16 << 20
+"""Bodies in memory at once while the journal is read from its beginning."""
 
 
 class Operation(Protocol):
@@ -60,11 +64,11 @@ class Journal:
         """
         first_position = self._next_position
         try:
-            with self._writer:
+            with transaction(self._writer):
                 results = [self._apply(operation) for operation in operations]
-        except apsw.FullError as error:
+        except NO_SPACE as error:
             self._next_position = first_position
-            raise OutOfSpace("the disk that holds the journal is full", remedy="free space on it") from error
+            raise OutOfSpace(f"the journal cannot be written: {error}", remedy="free space on its disk") from error
         except BaseException:
             self._next_position = first_position
             raise
@@ -117,31 +121,47 @@ class Journal:
                 found = self._reader.execute(query, values).fetchone()
         return None if found is None else from_sql(found)
 
-    def unfinished(self, after: int, limit: int) -> list[Row]:
-        """Up to `limit` rows that were accepted and have not ended, by position, behind `after`.
+    def unfinished(self, after: int, limit: int, limit_bytes: int = PAGE_BYTES) -> list[Row]:
+        """The next rows that were accepted and have not ended, by position, behind `after`; none at the end.
 
-        Rows whose checksum does not hold are moved to the quarantine; call `quarantined` for their number.
-        Only before the writer's thread runs.
+        At most `limit`, and about `limit_bytes` of bodies. Rows whose checksum does not hold are moved to the
+        quarantine. Only before the writer's thread runs.
         """
         rows: list[Row] = []
         where = "state = 'accepted' AND position > ? ORDER BY position LIMIT ?"
         query = f"SELECT {COLUMNS} FROM submissions WHERE {where}"
-        found: list[tuple[Any, ...]] = self._writer.execute(query, (after, limit)).fetchall()
-        for columns in found:
-            if is_intact(columns):
-                rows.append(from_sql(columns))
-            else:
-                self._quarantine(columns[0])
+        damaged: list[int] = []
+        size = 0
+        cursor = self._reader.execute(query, (after, -1))
+        for columns in cursor:
+            if not is_intact(columns):
+                damaged.append(columns[0])
+                continue
+            rows.append(from_sql(columns))
+            size += len(rows[-1].body)
+            if len(rows) >= limit or size >= limit_bytes:
+                break
+        cursor.close(force=True)
+        for position in damaged:
+            self._quarantine(position)
         return rows
 
     def _quarantine(self, position: int) -> None:
-        with self._writer:
+        with transaction(self._writer):
             self._writer.execute(
                 "INSERT OR REPLACE INTO quarantine SELECT position, uid, id, body, ?, 'checksum does not match' "
                 "FROM submissions WHERE position = ?",
                 (time.time(), position),
             )
             self._writer.execute("DELETE FROM submissions WHERE position = ?", (position,))
+
+    def quarantine_reason(self, uid: int, id: bytes) -> str | None:
+        """Why this submission was set aside, if it was."""
+        with self._reading:
+            reason: str | None = self._reader.execute(
+                "SELECT reason FROM quarantine WHERE uid = ? AND id = ?", (uid, id)
+            ).get
+        return reason
 
     def quarantined(self) -> int:
         """How many damaged rows were set aside."""
@@ -169,10 +189,11 @@ class Journal:
         return [from_sql(row) for row in found]
 
     def counts(self) -> dict[str, int]:
-        """How many submissions the journal holds, by state."""
+        """How many submissions the journal holds, by state, and how many it set aside as `quarantined`."""
         with self._reading:
             found: list[Any] = self._reader.execute(
-                "SELECT state, count(*) FROM submissions GROUP BY state"
+                "SELECT state, count(*) FROM submissions GROUP BY state "
+                "UNION ALL SELECT 'quarantined', count(*) FROM quarantine"
             ).fetchall()
         return dict(found)
 

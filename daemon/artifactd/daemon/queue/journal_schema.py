@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import apsw
+import structlog
+
+from artifactd.daemon.queue.sqlite import NO_SPACE, transaction
 
 __all__ = ["JournalTooNew", "open_journal", "open_reader"]
 
 SCHEMA_VERSION = 1
+
+log = structlog.get_logger()
 
 _SCHEMA = """
 CREATE TABLE submissions (
@@ -27,7 +32,7 @@ CREATE TABLE submissions (
     UNIQUE (uid, id)
 ) STRICT;
 CREATE INDEX submissions_unfinished ON submissions (position) WHERE state = 'accepted';
-CREATE INDEX submissions_ended ON submissions (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX submissions_by_end ON submissions (state, ended_at);
 CREATE TABLE lanes (
     uid INTEGER NOT NULL,
     lane BLOB NOT NULL,
@@ -69,10 +74,13 @@ def open_journal(path: Path) -> apsw.Connection:
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise JournalTooNew(f"{path} has schema {version}; this artifactd knows up to {SCHEMA_VERSION}")
     if version == 0:
-        with db:
+        with transaction(db):
             db.execute(_SCHEMA)
             db.pragma("user_version", SCHEMA_VERSION)
-    _preallocate(db)
+    try:
+        _preallocate(db)
+    except NO_SPACE as error:
+        log.warning("the journal cannot reserve space for accepted work", reason=str(error))
     return db
 
 
@@ -83,11 +91,10 @@ def _preallocate(db: apsw.Connection) -> None:
     assert isinstance(free, int)
     assert isinstance(size, int)
     if free * size < _PREALLOCATED // 2:
-        with db:
+        with transaction(db):
             db.execute("CREATE TABLE preallocation (bytes BLOB)")
             db.execute("INSERT INTO preallocation VALUES (zeroblob(?))", (_PREALLOCATED,))
-        with db:
-            db.execute("DROP TABLE preallocation")
+        db.execute("DROP TABLE preallocation")
         db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_FULL)
 
 

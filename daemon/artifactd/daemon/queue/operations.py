@@ -112,7 +112,8 @@ class Prune:
 
     def apply(self, journal: Journal, db: apsw.Connection) -> None:
         db.execute(
-            "DELETE FROM submissions WHERE ended_at < ? AND position < (SELECT max(position) FROM submissions)",
+            "DELETE FROM submissions WHERE state <> 'accepted' AND ended_at < ? "
+            "AND position < (SELECT max(position) FROM submissions)",
             (self.ended_before,),
         )
         db.execute("DELETE FROM lanes WHERE used_at < ?", (time.time() - 2 * MAX_DEADLINE_SECONDS,))

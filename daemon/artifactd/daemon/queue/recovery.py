@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
 
 import msgspec
 import trio
@@ -39,6 +39,7 @@ def submission_of(row: Row, submit: Submit) -> Submission:
         size=submit.size,
         priority=submit.priority,
         accepted_at=row.accepted_at,
+        weight=len(row.body),
         durable=row.durable,
     )
 
@@ -47,31 +48,39 @@ async def recover(queue: Queue, journal: Journal, ending: Ending, catalog: Catal
     """Fill the queue from the journal, a page at a time, and return how many submissions go on."""
     position = 0
     while rows := await trio.to_thread.run_sync(journal.unfinished, position, _PAGE):
-        for row in rows:
-            await _take_up(row, queue, journal, ending, catalog)
+        lost = [submission for row in rows if (submission := await _take_up(row, queue, journal, ending))]
+        await _judge_after_reboot(lost, ending, catalog)
         position = rows[-1].position
     return len(queue)
 
 
-async def _take_up(row: Row, queue: Queue, journal: Journal, ending: Ending, catalog: Catalog) -> None:
+async def _take_up(row: Row, queue: Queue, journal: Journal, ending: Ending) -> Submission | None:
+    """Put a row into the queue; returns the submission if its files may have been lost with the power."""
     submit = submit_of(row.body)
     submission = submission_of(row, submit)
     predecessor = queue.find(row.uid, submit.after) if submit.after else None
     queue.accept(submission, predecessor)
     if row.boot != journal.boot and not row.durable:
-        await _judge_after_reboot(submission, ending, catalog)
-    elif submit.after and predecessor is None:
+        return submission
+    if submit.after and predecessor is None:
         ended = await trio.to_thread.run_sync(journal.find, row.uid, submit.after)
         if ended is None or ended.state is not State.COMMITTED:
-            await ending.failed(submission, predecessor_failed(submit.after))
+            await ending.failed((submission, predecessor_failed(submit.after)))
+    return None
 
 
-async def _judge_after_reboot(submission: Submission, ending: Ending, catalog: Catalog) -> None:
-    """Its files may be gone or zeroed and look whole: only what the catalog has is known to be right."""
-    outcome = await trio.to_thread.run_sync(partial(catalog.outcome, submission.uid, submission.id))
-    if outcome is None:
-        lost = ArtifactFailed("the machine went down before its files were on the disk", remedy="log it again")
-        await ending.failed(submission, lost)
-    else:
-        result = results.committed(submission, outcome.version, outcome.digest, outcome.warning)
-        await ending.settled(submission, result)
+async def _judge_after_reboot(lost: Sequence[Submission], ending: Ending, catalog: Catalog) -> None:
+    """Their files may be gone or zeroed and look whole: only what the catalog has is known to be right."""
+    if not lost:
+        return
+    keys = [(submission.uid, submission.id) for submission in lost]
+    outcomes = await trio.to_thread.run_sync(catalog.outcomes, keys)
+    settled = [
+        (submission, results.committed(submission, outcome.version, outcome.digest, outcome.warning))
+        for submission, key in zip(lost, keys, strict=True)
+        if (outcome := outcomes.get(key))
+    ]
+    await ending.settled(settled)
+    reason = ArtifactFailed("the machine went down before its files were on the disk", remedy="log it again")
+    left = [submission for submission, key in zip(lost, keys, strict=True) if key not in outcomes]
+    await ending.failed(*((submission, reason) for submission in left))

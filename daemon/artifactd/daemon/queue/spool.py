@@ -8,11 +8,12 @@ uid, and only while the file still is what the client saw (`Identity`).
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -21,15 +22,17 @@ import msgspec
 import xxhash
 
 from artifactd.protocol.errors import ArtifactFailed, Denied, FileChanged, InvalidRequest
-from artifactd.protocol.manifest import DraftEntry, Identity, check_order, read_blocks
+from artifactd.protocol.manifest import PACK, DraftEntry, Identity, check_order, read_blocks
 from artifactd.protocol.messages import SpoolFile, Submit
 
-__all__ = ["SubmissionFiles", "identity_of", "open_directory"]
+__all__ = ["SubmissionFiles", "identity_of", "is_passing", "open_directory", "reading"]
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _NAME = re.compile(rb"[A-Za-z0-9_.\-]{1,128}\Z")
 _CHUNK = 1 << 20
+_MAX = 1 << 62
+_PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 _decode_block = msgspec.msgpack.Decoder(list[DraftEntry]).decode
 
@@ -41,6 +44,7 @@ def open_directory(spool: Path, name: str, uid: int) -> int:
     try:
         fd = os.open(spool / name, _DIRECTORY)
     except OSError as error:
+        _raise_passing(error)
         raise ArtifactFailed(f"its spool directory cannot be opened: {error.strerror}", subject=name) from error
     if os.fstat(fd).st_uid != uid:
         os.close(fd)
@@ -71,9 +75,13 @@ class SubmissionFiles:
         with self._open_manifest() as file:
             for _, body in read_blocks(file, draft=True):
                 try:
-                    yield from _decode_block(body)
+                    entries = _decode_block(body)
                 except msgspec.DecodeError as error:
                     raise InvalidRequest(f"drafted manifest cannot be decoded: {error}") from error
+                for entry in entries:
+                    if not (0 <= entry.size < _MAX and 0 <= entry.offset < _MAX) or b"\0" in entry.source:
+                        raise InvalidRequest("its size, offset or source cannot be", subject=entry.path)
+                    yield entry
 
     @contextmanager
     def _open_manifest(self) -> Iterator[BinaryIO]:
@@ -85,6 +93,11 @@ class SubmissionFiles:
             _check_file(file, described)
             yield file
 
+    def _open_inline(self, pack: bytes) -> int:
+        fd = os.memfd_create("pack", os.MFD_CLOEXEC)
+        os.pwrite(fd, pack, 0)
+        return fd
+
     def _open_spooled(self, name: bytes) -> int:
         if not _NAME.match(name) or name in (b".", b".."):
             raise InvalidRequest(f"{name!r} does not name a spool file")
@@ -92,6 +105,7 @@ class SubmissionFiles:
         try:
             fd = os.open(name, _FILE | os.O_NOFOLLOW, dir_fd=directory)
         except OSError as error:
+            _raise_passing(error)
             raise ArtifactFailed(
                 f"spool file cannot be opened: {error.strerror}", subject=name.decode()
             ) from error
@@ -109,12 +123,15 @@ class SubmissionFiles:
         For a file read in place, pages written through a mapping are flushed first, so that such writes show
         in its times, and it is compared with what the client saw; call `check_unchanged` after reading.
         """
+        if entry.identity is None and entry.source == PACK and self._submit.pack is not None:
+            return self._open_inline(self._submit.pack)
         if entry.identity is None:
             return self._open_spooled(entry.source)
         self._check_in_place(entry)
         try:
             fd = os.open(entry.source, _FILE)
         except OSError as error:
+            _raise_passing(error)
             raise FileChanged(f"cannot be opened any more: {error.strerror}", subject=entry.path) from error
         try:
             os.fsync(fd)
@@ -146,14 +163,38 @@ class SubmissionFiles:
         return status
 
     def sync(self) -> bool:
-        """Make the in-place files durable; return whether there are files in the spool to sync as well."""
+        """Make the in-place files durable; return whether there are files in the spool to sync as well.
+
+        A file that was changed is passed over: where it is processed it fails the submission, if it is needed.
+        """
         spooled = self._submit.manifest_file is not None
         for entry in self.entries():
             if entry.identity is None:
-                spooled = True
+                spooled = spooled or entry.source != PACK or self._submit.pack is None
             else:
-                os.close(self.open(entry))
+                with suppress(FileChanged):
+                    os.close(self.open(entry))
         return spooled
+
+
+@contextmanager
+def reading(entry: DraftEntry) -> Iterator[None]:
+    """Name the entry in what the kernel says of its file; shortages of the daemon's own pass through."""
+    try:
+        yield
+    except OSError as error:
+        _raise_passing(error)
+        raise ArtifactFailed(f"cannot be read: {error.strerror or error}", subject=entry.path) from error
+
+
+def is_passing(error: OSError) -> bool:
+    """Whether it says that this process is short of something now, and nothing of the file."""
+    return error.errno in _PASSING
+
+
+def _raise_passing(error: OSError) -> None:
+    if is_passing(error):
+        raise error
 
 
 def _compare(entry: DraftEntry, status: os.stat_result) -> None:

@@ -36,6 +36,8 @@ class Submission:
     size: int
     priority: int
     accepted_at: float
+    weight: int
+    """Bytes of its journal row, most of which are metadata and manifest."""
     durable: bool
     state: State = State.ACCEPTED
     files_done: int = 0
@@ -46,7 +48,6 @@ class Submission:
     """Why it does not move, when that is not the order of commits."""
     manifest: str | None = None
     """Digest of the stored manifest, once it is ready."""
-    manifest_size: int = 0
     scope: trio.CancelScope | None = None
     """The worker that processes it."""
     changed: trio.Event | None = None
@@ -138,10 +139,9 @@ class Queue:
         self.counts[state] += 1
         self.notify(submission)
 
-    def ready(self, submission: Submission, manifest: str, manifest_size: int) -> None:
+    def ready(self, submission: Submission, manifest: str) -> None:
         """All its blobs and its manifest are stored."""
         submission.manifest = manifest
-        submission.manifest_size = manifest_size
         self.advance(submission, State.READY)
         self._sequencer.ready(submission.position)
         self._committable.set()
@@ -225,11 +225,15 @@ class Queue:
         self._durable_wanted = trio.Event()
         return list(islice(self._not_durable.values(), limit))
 
-    def durable(self, submissions: Iterable[Submission]) -> None:
-        """Their files are on the disk, and the journal says so."""
-        for submission in submissions:
-            submission.durable = True
+    def synced(self, tried: Iterable[Submission], *, durable: Iterable[Submission]) -> None:
+        """Of those that were `tried`, the files of the `durable` ones are on the disk, and the journal says so.
+
+        The others can't be made durable; they become it when they are committed.
+        """
+        for submission in tried:
             self._not_durable.pop(submission.position, None)
+        for submission in durable:
+            submission.durable = True
             self.notify(submission)
 
     # Waiting

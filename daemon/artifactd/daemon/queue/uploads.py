@@ -9,6 +9,7 @@ import trio
 from artifactd.daemon.queue.group_commit import GroupCommit
 from artifactd.daemon.queue.journal import Journal, Operation
 from artifactd.daemon.queue.operations import UploadCreated, UploadCreating, UploadEnded
+from artifactd.daemon.queue.persist import persist
 from artifactd.daemon.stores.base import UnfinishedUpload
 
 __all__ = ["JournalledUploads"]
@@ -22,13 +23,13 @@ class JournalledUploads:
         self._writer = writer
 
     async def creating(self, key: str) -> None:
-        await self._writer.submit(UploadCreating(key))
+        await persist(self._writer, UploadCreating(key))
 
     async def created(self, key: str, upload_id: str) -> None:
-        await self._writer.submit(UploadCreated(key, upload_id))
+        await persist(self._writer, UploadCreated(key, upload_id))
 
     async def ended(self, key: str) -> None:
-        await self._writer.submit(UploadEnded(key))
+        await persist(self._writer, UploadEnded(key))
 
     async def unfinished(self) -> list[UnfinishedUpload]:
         found = await trio.to_thread.run_sync(self._journal.uploads)

@@ -6,7 +6,7 @@ cancelling one ends the transfer and leaves either the whole object or nothing u
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -35,7 +35,7 @@ class Kind(StrEnum):
     THROTTLED = "throttled"
     """The server asks for less."""
     DENIED = "denied"
-    """Credentials are missing, expired or not enough."""
+    """Credentials or the bucket are missing, expired or not enough: an operator must act, and then it goes on."""
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     """Something else lies under the key already."""
@@ -135,11 +135,14 @@ class Store(Protocol):
     async def delete(self, key: str) -> None:
         """Remove the object; one that is not there is success."""
 
-    def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
-        """Every object whose key starts with `prefix`, in the order of keys."""
+    def list(self, prefix: str) -> AsyncGenerator[ObjectInfo, None]:
+        """Every object whose key starts with `prefix`, in the order of keys; close it when stopping early."""
 
     async def recover(self) -> int:
-        """Abort what earlier processes left unfinished, as the upload journal tells; return how many."""
+        """Abort what earlier processes left unfinished, as the upload journal tells; return how many.
+
+        What cannot be aborted now stays in the journal, for the next `put` of its key or the next start.
+        """
 
     async def aclose(self) -> None:
         """Release connections and threads. No call may be under way."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import trio
 
@@ -23,6 +25,9 @@ __all__ = ["LocalStore"]
 _TEMPORARY = ".tmp"
 _CHUNK = 1 << 20
 _PAGE = 1000
+_THREADS = 16
+
+Result = TypeVar("Result")
 
 
 class LocalStore:
@@ -35,19 +40,24 @@ class LocalStore:
         self.url = root.as_uri()
         self._root = root
         self._temporary = root / _TEMPORARY
+        # Its own threads: a disk or mount that hangs must not take those that the rest of the daemon shares.
+        self._threads = trio.CapacityLimiter(_THREADS)
+
+    async def _in_thread(self, work: Callable[..., Result], *arguments: object) -> Result:
+        return await trio.to_thread.run_sync(partial(work, *arguments), limiter=self._threads)
 
     async def put(self, key: str, source: Source, *, digest: str) -> None:
-        await trio.to_thread.run_sync(self._put, key, source, digest)
+        await self._in_thread(self._put, key, source, digest)
 
     async def put_batch(self, items: Sequence[tuple[str, bytes | memoryview]]) -> list[StoreError | None]:
-        return await trio.to_thread.run_sync(Batch(items, self._path, self._temporary).write)
+        return await self._in_thread(Batch(items, self._path, self._temporary).write)
 
     async def get(self, key: str, fd: int, *, offset: int = 0, length: int | None = None) -> int:
-        return await trio.to_thread.run_sync(self._get, key, fd, offset, length)
+        return await self._in_thread(self._get, key, fd, offset, length)
 
     async def head(self, key: str) -> ObjectInfo | None:
         try:
-            return await trio.to_thread.run_sync(self._head, key)
+            return await self._in_thread(self._head, key)
         except StoreError as error:
             if error.kind is not Kind.NOT_FOUND:
                 raise
@@ -55,20 +65,20 @@ class LocalStore:
 
     async def delete(self, key: str) -> None:
         try:
-            await trio.to_thread.run_sync(self._delete, key)
+            await self._in_thread(self._delete, key)
         except StoreError as error:
             if error.kind is not Kind.NOT_FOUND:
                 raise
 
-    async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
+    async def list(self, prefix: str) -> AsyncGenerator[ObjectInfo, None]:
         files = walk(self._root, "", prefix)
-        while page := await trio.to_thread.run_sync(self._page, files, prefix):
+        while page := await self._in_thread(self._page, files, prefix):
             for key, size in page:
                 if not key.startswith(_TEMPORARY + "/"):
                     yield ObjectInfo(key, size)
 
     async def recover(self) -> int:
-        return await trio.to_thread.run_sync(self._recover)
+        return await self._in_thread(self._recover)
 
     async def aclose(self) -> None:
         await trio.lowlevel.checkpoint()

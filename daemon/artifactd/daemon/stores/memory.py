@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 import trio
 
@@ -52,7 +52,7 @@ class MemoryStore:
         await trio.lowlevel.checkpoint()
         self._objects.pop(check_key("delete", key), None)
 
-    async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
+    async def list(self, prefix: str) -> AsyncGenerator[ObjectInfo, None]:
         await trio.lowlevel.checkpoint()
         for key in sorted(key for key in self._objects if key.startswith(prefix)):
             if (data := self._objects.get(key)) is not None:

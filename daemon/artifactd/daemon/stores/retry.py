@@ -13,13 +13,13 @@ _ATTEMPTS: dict[Kind, int | None] = {
     Kind.TRANSIENT: None,
     Kind.THROTTLED: None,
     Kind.UNKNOWN_OUTCOME: None,
-    Kind.DENIED: 8,
+    Kind.DENIED: None,
     Kind.CORRUPT: 4,
     Kind.NOT_FOUND: 3,
     Kind.CONFLICT: 3,
     Kind.PERMANENT: 1,
 }
-"""How often an operation is tried at most. What was accepted outlives any outage: that has no limit."""
+"""How often an operation is tried at most. What was accepted outlives any outage, and credentials that expired."""
 
 
 def delay(kind: Kind, attempt: int, jitter: float) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -92,7 +92,7 @@ class S3Store:
     async def delete(self, key: str) -> None:
         await self._bridge.call(self._requests.delete, check_key("delete", key))
 
-    async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
+    async def list(self, prefix: str) -> AsyncGenerator[ObjectInfo, None]:
         token: str | None = ""
         while token is not None:
             found, token = await self._bridge.call(self._requests.page, prefix, token)
@@ -103,8 +103,10 @@ class S3Store:
         """To be called before the first `put`, which would write over what the journal tells of its key."""
         unfinished = await self._journal.unfinished()
         for upload in unfinished:
-            await self._abandon(upload)
-        return len(unfinished)
+            self._left_behind[upload.key] = upload
+            with suppress(StoreError):
+                await self._abandon(upload)
+        return sum(upload.key not in self._left_behind for upload in unfinished)
 
     async def aclose(self) -> None:
         await self._bridge.call(self._client.close)

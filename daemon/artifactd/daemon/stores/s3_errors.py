@@ -38,7 +38,8 @@ _BY_CODE = {
     ),
     Kind.DENIED: (
         "AccessDenied AccountProblem AllAccessDisabled AuthorizationHeaderMalformed ExpiredToken Forbidden "
-        "InvalidAccessKeyId InvalidToken RequestTimeTooSkewed SignatureDoesNotMatch TokenRefreshRequired"
+        "InvalidAccessKeyId InvalidToken NoSuchBucket RequestTimeTooSkewed SignatureDoesNotMatch "
+        "TokenRefreshRequired"
     ),
     Kind.NOT_FOUND: "NoSuchKey NoSuchUpload NotFound",
     Kind.CONFLICT: "ConditionalRequestConflict PreconditionFailed",
@@ -46,7 +47,7 @@ _BY_CODE = {
         "BadDigest ContentSHA256Mismatch InvalidDigest XAmzContentChecksumMismatch XAmzContentSHA256Mismatch"
     ),
     Kind.TRANSIENT: "IncompleteBody InternalError InvalidPart OperationAborted RequestTimeout",
-    Kind.PERMANENT: "NoSuchBucket NotImplemented",
+    Kind.PERMANENT: "NotImplemented",
 }
 _KIND_OF_CODE = {code: kind for kind, codes in _BY_CODE.items() for code in codes.split()}
 
