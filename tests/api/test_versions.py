@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from api.support import SECONDS, made_of
-from artifactd.client import ArtifactFailed, ArtifactNotFound, Client, InvalidRequest
+from api.support import SECONDS, files_below, made_of
+from artifactd.client import Artifact, ArtifactFailed, ArtifactNotFound, Client, InvalidRequest
 
 
 def aliases(client: Client, name: str) -> dict[int, set[str]]:
@@ -129,3 +130,20 @@ def test_an_address_that_leads_nowhere_says_what_exists(client: Client, name: st
         client.use_artifact(f"{name}x")
     with pytest.raises(InvalidRequest, match="'dataset', not 'model'"):
         client.use_artifact(name, type="model")
+
+
+def test_an_incremental_artifact_keeps_what_the_newest_version_has(
+    client: Client, name: str, tmp_path: Path
+) -> None:
+    first = made_of(name, {"a": b"1", "d/b": b"2"}, incremental=True)
+    assert client.log_artifact(first).wait(SECONDS).version == "v0"
+    second = made_of(name, {"d/b": b"changed", "c": b"3"}, incremental=True)
+    version = client.log_artifact(second).wait(SECONDS)
+    assert version.version == "v1"
+    assert files_below(version.download(tmp_path)) == {"a": b"1", "d/b": b"changed", "c": b"3"}
+
+
+def test_an_incremental_artifact_without_changes_is_the_newest_version(client: Client, name: str) -> None:
+    client.log_artifact(made_of(name, {"a": b"1"})).wait(SECONDS)
+    again = client.log_artifact(Artifact(name, "dataset", incremental=True))
+    assert again.wait(SECONDS).version == "v0"

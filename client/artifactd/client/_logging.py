@@ -12,7 +12,7 @@ from artifactd.client._link import Link
 from artifactd.client.artifact import Artifact
 from artifactd.client.handle import LogHandle
 from artifactd.protocol import names
-from artifactd.protocol.errors import ArtifactFinalizedError, DaemonUnavailable, InvalidRequest
+from artifactd.protocol.errors import ArtifactFinalizedError, ArtifactNotFound, DaemonUnavailable, InvalidRequest
 from artifactd.protocol.messages import Accepted, GetVersion, Submit, Version
 
 __all__ = ["Scope", "as_name", "log", "look_up", "use"]
@@ -52,6 +52,8 @@ def log(
         return artifact._handle
     if artifact._ttl is not None:
         link.require("ttl")
+    if artifact._wants_base:
+        _add_base(link, scope, artifact)
     sealed = artifact._seal(link)
     contents = sealed.sealed
     assert contents is not None
@@ -115,6 +117,15 @@ def look_up(link: Link, scope: Scope, address: str, type: str | None = None) -> 
         run=None if scope.run is None else (scope.entity, scope.project, scope.run),
     )
     return link.request(request, Version)
+
+
+def _add_base(link: Link, scope: Scope, artifact: Artifact) -> None:
+    """Complete an incremental artifact from the newest version, if there is one."""
+    try:
+        newest = look_up(link, Scope(scope.entity, scope.project), artifact.name, artifact.type)
+    except ArtifactNotFound:
+        return
+    artifact._continue(Artifact._committed(newest, link))
 
 
 def as_name(text: str) -> str:

@@ -44,11 +44,16 @@ class Artifact(Editable, Readable):
         type: str,
         description: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        incremental: bool = False,
     ) -> None:
-        """Raises `InvalidRequest` for a name, type or metadata that the rules refuse."""
+        """With `incremental`, what the newest version has besides the files added here is logged with them.
+
+        Raises `InvalidRequest` for a name, type or metadata that the rules refuse.
+        """
         super().__init__(check_artifact_name(name), description, metadata)
         self._type = check_type(type)
         self._lock = threading.RLock()
+        self._incremental = incremental
         self._table = EntryTable()
         self._draft: Draft | None = None
         self._submission: Submission | None = None
@@ -238,6 +243,20 @@ class Artifact(Editable, Readable):
         return self._handle.wait(timeout)
 
     # How the client logs it.
+
+    @property
+    def _wants_base(self) -> bool:
+        return self._incremental and self._submission is None
+
+    def _continue(self, base: Artifact) -> None:
+        """Add every file of `base` that has no entry here. Its blobs are known: they are not uploaded again."""
+        from tempfile import TemporaryDirectory
+
+        with self._lock, TemporaryDirectory(prefix="artifactd-") as directory:
+            base.download(directory)
+            for path in base.entries:
+                if self._table.get(path) is None:
+                    self.add_file(os.path.join(directory, path), path, policy="move")
 
     def _seal(self, link: Link) -> Submission:
         """Finish the draft for the daemon behind `link`; the same submission each time it is called."""
