@@ -8,7 +8,6 @@ from functools import partial
 from itertools import chain, islice
 
 from artifactd.client._crew import share_out
-from artifactd.client._helper import possible
 from artifactd.client._link import Link
 from artifactd.client._manifest import open_manifest
 from artifactd.client._porter import Errand, Porter
@@ -23,10 +22,8 @@ _BATCH_PATH_BYTES = 512 << 10
 """Of paths in one message."""
 _SMALL = 128 << 10
 """Mean size of files from which on threads pay; smaller ones keep the interpreter's lock busy."""
-_MANY_BATCHES = 4
-"""From so many batches of small files on, helping processes pay: each costs some 30 ms to start."""
 _LANES = min(4, len(os.sched_getaffinity(0)))
-"""So many threads, or processes, carry at once."""
+"""So many threads carry at once."""
 
 
 def download(link: Link, version: Version, root: str, prefix: str, *, linked: bool, skip_cache: bool) -> None:
@@ -39,25 +36,23 @@ def download(link: Link, version: Version, root: str, prefix: str, *, linked: bo
 def bring(errand: Errand, entries: Iterable[Entry]) -> None:
     """Bring `entries`, which ascend, as the errand says. Raises as `Artifact.download` does."""
     batches = _batches(entries)
-    first = list(islice(batches, _MANY_BATCHES))
+    first = list(islice(batches, 2))
     batches = chain(first, batches)
     if _LANES > 1 and len(first) > 1 and sum(entry.size for entry in first[0]) >= _SMALL * len(first[0]):
-        share_out(batches, [partial(_lane, errand, False)] * _LANES)
-    elif _LANES > 1 and len(first) == _MANY_BATCHES and not errand.skip_cache and possible():
-        share_out(batches, [partial(_lane, errand, lane > 0) for lane in range(_LANES)])
+        share_out(batches, [partial(_lane, errand)] * _LANES)
     else:
-        _work(errand, False, batches, lambda: None)
+        _work(errand, batches, lambda: None)
 
 
-def _lane(errand: Errand, helped: bool, batches: Iterator[list[Entry]], check: Callable[[], None]) -> None:
+def _lane(errand: Errand, batches: Iterator[list[Entry]], check: Callable[[], None]) -> None:
     try:
-        _work(errand, helped, batches, check)
+        _work(errand, batches, check)
     finally:
         errand.link.close()
 
 
-def _work(errand: Errand, helped: bool, batches: Iterator[list[Entry]], check: Callable[[], None]) -> None:
-    with Porter(errand, helped=helped, check=check) as porter:
+def _work(errand: Errand, batches: Iterator[list[Entry]], check: Callable[[], None]) -> None:
+    with Porter(errand, check) as porter:
         for batch in batches:
             porter.bring(batch)
 

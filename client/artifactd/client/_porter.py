@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from artifactd.client._carry import carry
-from artifactd.client._helper import Helper, HelperLost
 from artifactd.client._landing import Landing
 from artifactd.client._link import Link
 from artifactd.client._node_cache import NodeCache
@@ -38,31 +36,21 @@ class Errand:
 
 
 class Porter:
-    """Works for one thread, in a `with` block. `check` is called often and may raise to end the work.
+    """Works for one thread, in a `with` block. `check` is called often and may raise to end the work."""
 
-    With `helped`, a process of its own carries what the cache holds, as long as it lives.
-    """
-
-    def __init__(self, errand: Errand, *, helped: bool, check: Callable[[], None]) -> None:
+    def __init__(self, errand: Errand, check: Callable[[], None]) -> None:
         self._errand = errand
         self._check = check
-        cache = "" if errand.skip_cache else errand.link.welcome().cache
-        self._cache = NodeCache(cache)
+        self._cache = NodeCache("" if errand.skip_cache else errand.link.welcome().cache)
         self._target = Target(errand.root, read_only=errand.linked)
         self._landing: Landing | None = None
         self._mode = 0
-        self._helper: Helper | None = None
-        if helped:
-            with suppress(HelperLost):
-                self._helper = Helper(errand.root, read_only=errand.linked, cache=cache)
 
     def __enter__(self) -> Porter:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._target.close()
-        if self._helper is not None:
-            self._helper.close()
         if self._landing is not None:
             self._landing.discard()
 
@@ -72,13 +60,25 @@ class Porter:
             self._fetch(missing)
 
     def _carry(self, batch: Sequence[Entry]) -> list[Entry]:
-        if self._helper is not None:
-            try:
-                return self._helper.carry(batch)
-            except HelperLost:
-                self._helper.close()
-                self._helper = None
-        return carry(batch, self._cache, self._target, self._check)
+        """Put in place what the cache holds; returns what it does not."""
+        missing = []
+        for entry in batch:
+            self._check()
+            if not self._target.has(entry) and not self._from_cache(entry):
+                missing.append(entry)
+        return missing
+
+    def _from_cache(self, entry: Entry) -> bool:
+        source = self._cache.open(entry.digest)
+        if source is None:
+            return False
+        try:
+            if self._target.put(entry, source):
+                return True
+        finally:
+            os.close(source)
+        self._cache.drop(entry.digest)
+        return False
 
     def _fetch(self, entries: Sequence[Entry]) -> None:
         if self._landing is None:
