@@ -31,10 +31,10 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     paths: list[str] = []
     bring = _download.bring
 
-    def noted(link: Any, version: Any, root: Any, entries: Iterable[Any], **how: Any) -> None:
+    def noted(errand: Any, entries: Iterable[Any]) -> None:
         wanted = list(entries)
         paths.extend(entry.path for entry in wanted)
-        bring(link, version, root, wanted, **how)
+        bring(errand, wanted)
 
     monkeypatch.setattr(_download, "bring", noted)
     return paths

@@ -11,6 +11,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from artifactd.client._carry import carry
 from artifactd.client._node_cache import NodeCache
@@ -79,7 +80,7 @@ class Helper:
             raise HelperLost("it has died") from error
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Be the process."""
     orders, answers = sys.stdin.buffer, sys.stdout.buffer
     root, read_only, cached = pickle.load(orders)  # noqa: S301 our own parent's
@@ -89,7 +90,7 @@ def main() -> None:
             try:
                 batch = pickle.load(orders)  # noqa: S301 our own parent's
             except EOFError:
-                return
+                os._exit(0)  # The parent waits: nothing is left that an interpreter would have to tidy up.
             try:
                 answer: list[Entry] | Exception = carry(batch, cache, target, lambda: None)
             except (ArtifactdError, OSError) as error:
