@@ -88,3 +88,10 @@ def test_a_missing_config_file_is_named(tmp_path: Path) -> None:
 def test_a_home_too_deep_for_a_socket_names_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(BadSetting, match="ARTIFACTD_SOCKET"):
         load(home=tmp_path / ("x" * 100), environ={})
+
+
+def test_the_cache_takes_a_size_in_bytes_or_its_default(tmp_path: Path) -> None:
+    assert load(home=tmp_path, environ={}).cache.size is None
+    assert load(home=tmp_path, environ={"ARTIFACTD_CACHE__SIZE": "0"}).cache.size == 0
+    with pytest.raises(BadSetting, match="ARTIFACTD_CACHE__SIZE"):
+        load(home=tmp_path, environ={"ARTIFACTD_CACHE__SIZE": "-1"})

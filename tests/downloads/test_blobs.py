@@ -203,12 +203,23 @@ async def test_a_disk_that_fills_on_the_way_gets_another_chance_past_the_cache(n
     assert list((node.root / "cache" / "partial").iterdir()) == []
 
 
+async def test_what_lands_past_the_cache_on_a_full_disk_takes_the_room_of_what_is_cached(node: Node) -> None:
+    old = await node.stored(b"old")
+    await node.land(old, into="old")
+    (node.root / "old" / old.name).unlink()
+    node.restart(limit=3, reserve=1 << 62)
+    node.store.faults = [errno.ENOSPC]
+    blob = await node.stored(b"data")
+    assert await node.land(blob) == {blob.name: b"data"}
+    assert list(node.cache.blobs.glob("*/*")) == []
+
+
 async def test_a_full_disk_is_told_as_such_and_not_tried_for_ever(node: Node) -> None:
     blob = await node.stored(b"data")
-    node.store.faults = [errno.ENOSPC, errno.EDQUOT]
+    node.store.faults = [errno.ENOSPC, errno.EDQUOT, errno.ENOSPC]
     with pytest.raises(OutOfSpace):
         await node.land(blob)
-    assert len(node.store.gets) == 2
+    assert len(node.store.gets) == 3
     assert list((node.root / "landing").iterdir()) == []
 
 

@@ -105,6 +105,14 @@ async def test_what_is_arriving_counts_and_is_not_evicted(tmp_path: Path, landin
     assert (tmp_path / "cache" / "partial" / name(1)).exists()
 
 
+async def test_what_is_arriving_has_a_claim_on_the_disk(tmp_path: Path) -> None:
+    disk = os.statvfs(tmp_path)
+    half = disk.f_bavail * disk.f_frsize * 2 // 3
+    cache = make(tmp_path, limit=1 << 62)
+    assert await cache.admit(name(1), half)
+    assert not await cache.admit(name(2), half)
+
+
 async def test_a_part_that_nobody_completes_is_evicted(tmp_path: Path, landing: int) -> None:
     cache = make(tmp_path)
     assert await cache.admit(name(1), 70)

@@ -90,9 +90,18 @@ class Blobs:
         await self._pass_by(blob, landing)
 
     async def _pass_by(self, blob: Blob, landing: int) -> None:
-        if not _exists(landing, blob.name):
-            async with _new_file(landing, blob.name) as fd:
-                await self._transfer.fetch(blob, fd)
+        if _exists(landing, blob.name):
+            return
+        try:
+            await self._hand_through(blob, landing)
+        except OutOfSpace:
+            # What was in use when the cache last looked may not be any more.
+            await self._cache.make_room(blob.size)
+            await self._hand_through(blob, landing)
+
+    async def _hand_through(self, blob: Blob, landing: int) -> None:
+        async with _new_file(landing, blob.name) as fd:
+            await self._transfer.fetch(blob, fd)
 
 
 @asynccontextmanager

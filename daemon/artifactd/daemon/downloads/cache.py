@@ -82,6 +82,11 @@ class Cache:
             self._arriving[name] = size
             return True
 
+    async def make_room(self, size: int) -> None:
+        """Free the disk of `size` bytes, as far as it goes, for what lands past the cache."""
+        async with self._making_room:
+            await trio.to_thread.run_sync(self._make_room, size)
+
     def arrived(self, name: str) -> None:
         """The blob that was admitted is here, or was given up."""
         del self._arriving[name]
@@ -120,7 +125,9 @@ class Cache:
     def _lacking(self, size: int) -> int:
         disk = os.statvfs(self.blobs)
         over = (self._used or 0) + size - self.limit
-        return max(over, self._reserve + size - disk.f_bavail * disk.f_frsize)
+        # What was admitted has a claim on the disk, of which it may have taken a part already.
+        wanted = self._reserve + size + sum(self._arriving.values())
+        return max(over, wanted - disk.f_bavail * disk.f_frsize)
 
     def _make_room(self, size: int) -> None:
         arriving = dict(self._arriving)
