@@ -73,7 +73,6 @@ class Uploader:
         self._health = health
         self._flights = Flights()
         self.uploaded_bytes = 0
-        self.uploaded_blobs = 0
 
     async def ensure(self, entity: str, blobs: Sequence[Blob], progress: Progress) -> None:
         """Return once every blob is in the store and in the catalog's list.
@@ -112,7 +111,6 @@ class Uploader:
         ]
         await self._calls.repeat(partial(self._registrations.submit, *stored))
         self.uploaded_bytes += sum(blob.size for blob in missing)
-        self.uploaded_blobs += len(missing)
 
     async def _put_small(self, entity: str, blobs: Sequence[Blob], progress: Progress) -> None:
         pending = [(blob, await _bytes_of(blob)) for blob in blobs]
