@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from artifactd.protocol import manifest
 from artifactd.protocol.errors import InvalidRequest
-from artifactd.protocol.manifest import DraftEntry, Entry, Identity, check_order, digest_of
+from artifactd.protocol.manifest import (
+    DraftEntry,
+    DraftReference,
+    Entry,
+    Identity,
+    Reference,
+    check_order,
+    digest_of,
+)
 
 DIGEST = digest_of(b"\1" * 32)
 
@@ -47,7 +55,19 @@ def test_the_canonical_bytes_never_change() -> None:
     assert (
         blake3(packed(entries)).hexdigest() == "db99964a8743893f2c768ca77984b9a8d81f3300de5edc6fd9d064e70d6ffa6c"
     )
+    referring = [Entry("a", 'etag:"1"', 1, Reference("https://h/a", (("etag", '"1"'),))), entries[1]]
+    assert (
+        blake3(packed(referring)).hexdigest() == "4299e95c7ba15bcce587194c1d90037597a0d9ab561223e8c6ca36fdee94a728"
+    )
     assert blake3(packed([])).hexdigest() == "d74598aacb38941b96b1ecfe9a0496de2ae3ba28782ecda5c346a802d910de82"
+
+
+def test_references_come_back_as_they_went_in() -> None:
+    entries = [
+        Entry("a", "", 0, Reference("weird://somewhere", ())),
+        Entry("b", "etag:x", 9, Reference("s3://b/k", (("etag", "x"), ("versionId", "7")))),
+    ]
+    assert list(manifest.read_manifest(io.BytesIO(packed(entries)))) == entries
 
 
 def test_more_entries_than_a_block_holds_keep_their_order() -> None:
@@ -65,6 +85,7 @@ def test_drafts_keep_sources_and_identities() -> None:
     entries = [
         DraftEntry("a", 3, b"pack", 4, None),
         DraftEntry("b", 5, b"/data/\xff", 0, Identity(1, 2, 5, 4, 5)),
+        DraftEntry("c", 0, b"", 0, None, DraftReference("s3://b/k", None, (("versionId", "7"),), 100)),
     ]
     assert list(manifest.read_draft(io.BytesIO(b"".join(manifest.pack_draft(entries))))) == entries
 
@@ -103,6 +124,10 @@ def test_a_truncated_manifest_is_refused_wherever_it_ends() -> None:
         msgpack.packb([1, 2]),
         msgpack.packb([["a", "md5:abc", 1]]),
         msgpack.packb([["a", DIGEST]]),
+        msgpack.packb([["a", "", 1, ["uri"]]]),
+        msgpack.packb([["a", "", 1, [7, []]]]),
+        msgpack.packb([["a", "", 1, ["uri", [["etag", 7]]]]]),
+        msgpack.packb([["a", "", 1, ["uri", []], 5]]),
         b"\xc1",
         b"\x91" * 1000,
     ],

@@ -6,6 +6,7 @@ Both forms share one container, so that a million entries are never in memory at
 
 `body` is a MessagePack array of at most `BLOCK_ENTRIES` entries, each an array; paths ascend strictly by
 their UTF-8 bytes over the whole file. The first path beside each block lets a reader skip to a path.
+An entry of a stored file has three elements; that of a reference has a fourth, the `Reference`.
 
 The committed form is canonical: blocks are full but for the last and MessagePack integers are minimal, so
 equal entries are equal bytes. The version digest is the BLAKE3 of those bytes, and the manifest is stored
@@ -17,7 +18,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import msgpack
@@ -30,8 +31,10 @@ __all__ = [
     "DIGEST_ALGORITHM",
     "PACK",
     "DraftEntry",
+    "DraftReference",
     "Entry",
     "Identity",
+    "Reference",
     "check_order",
     "digest_hex",
     "digest_of",
@@ -65,12 +68,31 @@ class Identity(NamedTuple):
     ctime_ns: int
 
 
+class Reference(NamedTuple):
+    """Contents that are tracked where they are: `extra` tells which state of them was recorded."""
+
+    uri: str
+    extra: tuple[tuple[str, str], ...]
+    """Names and values, by ascending name: `etag`, `versionId`, `generation`, …"""
+
+
+class DraftReference(NamedTuple):
+    """A reference as the client hands it over."""
+
+    uri: str
+    digest: str | None
+    """`algorithm:value`, or empty where no checksum was wanted; None if the daemon is to look it up."""
+    extra: tuple[tuple[str, str], ...]
+    limit: int
+    """How many objects a prefix may stand for."""
+
+
 class DraftEntry(NamedTuple):
     """One file as the client hands it over, not hashed yet.
 
     With `identity` None, `source` is the name of a file in the submission's spool directory and the contents
     are the `size` bytes at `offset` (small files share a file). Else `source` is an absolute path, read in
-    place, and must still be what `identity` says.
+    place, and must still be what `identity` says. With a `reference` there are no contents, and `source` is empty.
     """
 
     path: str
@@ -78,14 +100,20 @@ class DraftEntry(NamedTuple):
     source: bytes
     offset: int
     identity: Identity | None
+    reference: DraftReference | None = None
 
 
 class Entry(NamedTuple):
-    """One stored file of a committed version: `digest` is `algorithm:hex`, `size` in bytes."""
+    """One entry of a committed version, of `size` bytes: a stored file, or a reference.
+
+    `digest` is `algorithm:hex`. A reference's is the checksum that its scheme offers, `algorithm:value`, or empty;
+    its size is 0 where nobody knows it.
+    """
 
     path: str
     digest: str
     size: int
+    reference: Reference | None = None
 
 
 AnyEntry = TypeVar("AnyEntry", Entry, DraftEntry)
@@ -120,7 +148,8 @@ def _pack(entries: Iterable[Entry] | Iterable[DraftEntry]) -> Iterator[bytes]:
     rest: Iterator[Entry | DraftEntry] = iter(entries)
     while block := list(islice(rest, BLOCK_ENTRIES)):
         first = block[0].path.encode()
-        body = msgpack.packb(block)
+        # What has no reference is written as before there were any: equal entries stay equal bytes.
+        body = msgpack.packb([entry[:-1] if entry.reference is None else entry for entry in block])
         yield _BLOCK.pack(len(body), len(first)) + first + body
 
 
@@ -151,16 +180,30 @@ def read_draft(file: BinaryIO) -> Iterator[DraftEntry]:
 
 
 def _entry(row: list[Any]) -> Entry:
-    path, digest, size = row
-    if not isinstance(path, str) or not isinstance(digest, str) or not isinstance(size, int):
+    path, digest, size, *rest = row
+    if not isinstance(path, str) or not isinstance(digest, str) or not isinstance(size, int) or len(rest) > 1:
         raise TypeError(f"{row!r:.200} is not an entry")
+    if rest:
+        return Entry(path, digest, size, _reference(*rest[0]))
     digest_hex(digest)
     return Entry(path, digest, size)
 
 
+def _reference(uri: Any, extra: Any) -> Reference:
+    pairs = tuple((name, value) for name, value in extra)
+    if not all(isinstance(text, str) for text in (uri, *chain.from_iterable(pairs))):
+        raise TypeError(f"{uri!r:.200} is not a reference")
+    return Reference(uri, pairs)
+
+
 def _draft_entry(row: list[Any]) -> DraftEntry:
-    path, size, source, offset, identity = row
-    return DraftEntry(path, size, source, offset, identity and Identity._make(identity))
+    path, size, source, offset, identity, *rest = row
+    reference = _draft_reference(*rest[0]) if rest else None
+    return DraftEntry(path, size, source, offset, identity and Identity._make(identity), reference)
+
+
+def _draft_reference(uri: str, digest: str | None, extra: list[list[str]], limit: int) -> DraftReference:
+    return DraftReference(uri, digest, tuple((name, value) for name, value in extra), limit)
 
 
 def _unpack(body: bytes, make: Callable[[list[Any]], AnyEntry]) -> list[AnyEntry]:
