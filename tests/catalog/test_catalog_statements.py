@@ -45,9 +45,11 @@ def sent() -> Iterator[list[tuple[str, Any]]]:
 
 @pytest.mark.parametrize("collections", [1, 64])
 def test_a_batch_takes_as_many_round_trips_as_a_single_head(catalog: Catalog, collections: int) -> None:
-    def batch(size: int) -> list[Any]:
+    def batch(size: int, reuse: bool = False) -> list[Any]:
         return [
-            make_head(n, name=f"c{n % collections}", aliases=("best",), tags=("t",), metadata='{"n":1}')
+            make_head(
+                n, name=f"c{n % collections}", aliases=("best",), tags=("t",), metadata='{"n":1}', reuse=reuse
+            )
             for n in range(size)
         ]
 
@@ -57,6 +59,9 @@ def test_a_batch_takes_as_many_round_trips_as_a_single_head(catalog: Catalog, co
         catalog.commit(batch(64))
     with sent() as second:
         catalog.commit(batch(64))
+    with sent() as third:
+        catalog.commit(batch(64, reuse=True))
+    assert len(third) <= 11
     assert len(single) <= 10
     assert len(first) <= 11
     assert len(second) <= 10
@@ -102,7 +107,7 @@ def test_no_statement_scans_a_table(catalog: Catalog, catalog_url: str) -> None:
     heads = [make_head(n, name=f"c{n % 3}", tags=("t",), aliases=("best",), run="r") for n in range(9)]
     with sent() as statements:
         catalog.commit(heads)
-        catalog.commit([*heads, make_head(6, name="c0")])
+        catalog.commit([*heads, make_head(6, name="c0"), make_head(0, name="c0", reuse=True)])
         catalog.outcome(1000, heads[0].id)
         catalog.register_blobs([("team", digest(1), BlobLocation("k", 0, 1))])
         catalog.known_blobs("team", [digest(1), digest(2)])

@@ -106,6 +106,8 @@ def log_artifact(
     )
 
 
-def use_artifact(address_or_artifact: str | Artifact, type: str | None = None) -> Artifact:
+def use_artifact(
+    address_or_artifact: str | Artifact, type: str | None = None, aliases: Sequence[str] | None = None
+) -> Artifact:
     """`Client.use_artifact`, recorded as input of the active run if there is one."""
-    return (_run or default_client()).use_artifact(address_or_artifact, type)
+    return (_run or default_client()).use_artifact(address_or_artifact, type, aliases)

@@ -108,10 +108,15 @@ class Run(RunLineage):
         self._pending.append(handle)
         return handle
 
-    def use_artifact(self, address_or_artifact: str | Artifact, type: str | None = None) -> Artifact:
-        """`Client.use_artifact`, in the run's project, recorded as its input."""
+    def use_artifact(
+        self,
+        address_or_artifact: str | Artifact,
+        type: str | None = None,
+        aliases: Sequence[str] | None = None,
+    ) -> Artifact:
+        """`Client.use_artifact`, in the run's project, recorded as its input. The run is never its producer."""
         self._require_running()
-        return use(self._link, self._scope, address_or_artifact, type)
+        return use(self._link, self._scope, address_or_artifact, type, aliases)
 
     def link_artifact(
         self, artifact: Artifact, target_path: str, aliases: Sequence[str] | None = None

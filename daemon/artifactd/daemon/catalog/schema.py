@@ -85,6 +85,7 @@ versions = Table(
     CheckConstraint("number >= 0", name="number"),
     CheckConstraint("files >= 0", name="files"),
     CheckConstraint("size >= 0", name="size"),
+    Index(None, "collection_id", "digest"),
 )
 
 # A version here is a link: it shows the contents, the texts, the tags and the run of its source.

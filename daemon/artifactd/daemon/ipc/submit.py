@@ -102,6 +102,7 @@ def check_submit(submit: Submit) -> None:
         "ids have 16 bytes": len(submit.id) == len(submit.lane) == 16,
         f"an artifact has at most {MAX_FILES} files": 0 <= submit.files <= MAX_FILES,
         "sizes are not negative": 0 <= submit.size < 1 << 62,
+        "what is only used has no run that made it": not (submit.reuse and submit.run),
         "seq and deadline are positive": 0 <= submit.seq < 1 << 62 and 0 <= submit.deadline < 1 << 63,
         "priority is a small number": -1_000_000 <= submit.priority <= 1_000_000,
         f"at most {MAX_LABELS} aliases and tags": len(submit.aliases) + len(submit.tags) <= MAX_LABELS,

@@ -104,4 +104,5 @@ def _head(submission: Submission, row: Row) -> Head:
         run=submit.run,
         accepted_at=row.accepted_at,
         ttl=submit.ttl,
+        reuse=submit.reuse,
     )

@@ -55,6 +55,8 @@ class Submit:
     """Seconds that the version is to live after its commit. Needs the feature `ttl`."""
     pack: bytes | None = None
     """Contents of the spool file `pack`, if they are small: then there is no such file."""
+    reuse: bool = False
+    """Any version with the same contents will do, and `latest` stays. Needs the feature `reuse`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,15 @@
+"""Reuse: versions are found by their contents."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_index("ix_versions_collection_id_digest", "versions", ["collection_id", "digest"])
