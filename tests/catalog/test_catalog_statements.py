@@ -120,10 +120,11 @@ def test_no_statement_scans_a_table(catalog: Catalog, catalog_url: str) -> None:
         catalog.versions(GetVersions(entity="team", project="vision", name="c0", before=2))
         catalog.collections(GetCollections(entity="team"))
         catalog.collections(GetCollections(entity="team", project="vision", after=("vision", "c0")))
-        catalog.start_run(1, StartRun(id="r", entity="team", project="vision", name="n"))
+        catalog.start_run(1, StartRun(id="r", entity="team", project="vision", name="n", lock="l"))
         catalog.record_use(1, "team", "vision", "r", version)
         read_all_there_is_to_list(catalog)
         change_all_that_may_change(catalog)
+        catalog.crash_run(1, "team", "vision", "r", ["l", "m"])
         catalog.finish_run(1, FinishRun(id="r", entity="team", project="vision"))
     assert len(statements) > 90
     database = sqlite3.connect(str(make_url(catalog_url).database))

@@ -169,6 +169,8 @@ runs = Table(
     Column("config", Text, nullable=False),
     Column("host", Text, nullable=False),
     Column("pid", BigInteger, nullable=False),
+    # The name of the file that the process which started it last keeps locked; see `crash_run`.
+    Column("lock", Text),
     Column("state", Text, nullable=False),
     Column("started_at", Double, nullable=False),
     Column("ended_at", Double),

@@ -21,11 +21,12 @@ FEATURES = ("filters", "ttl", "reuse")
 class Greeting:
     """Tells each peer the same, but for what depends on its uid."""
 
-    def __init__(self, *, version: str, spool: Path, reserve: int, cache: Path) -> None:
+    def __init__(self, *, version: str, spool: Path, reserve: int, cache: Path, runs: Path) -> None:
         self._version = version
         self._spool = spool
         self._reserve = reserve
         self._cache = cache
+        self._runs = runs
 
     async def hello(self, peer: Peer, request: messages.Hello) -> messages.Welcome:
         ours = peer.uid == os.geteuid()
@@ -38,4 +39,5 @@ class Greeting:
             inline_manifest=INLINE_MANIFEST,
             cache=str(self._cache) if ours else "",
             inline_pack=INLINE_PACK,
+            runs=str(self._runs),
         )

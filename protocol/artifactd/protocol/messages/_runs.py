@@ -22,6 +22,8 @@ class StartRun:
     host: str = ""
     pid: int = 0
     """For display only."""
+    lock: str | None = None
+    """Name of the file in `Welcome.runs` that the process keeps locked while the run is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Reuse: versions are found by their contents."""
+"""Crashed runs and reuse: which lock a run's process holds, and versions by their contents."""
 
 from __future__ import annotations
 
@@ -12,4 +12,5 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("runs", sa.Column("lock", sa.Text()))
     op.create_index("ix_versions_collection_id_digest", "versions", ["collection_id", "digest"])
