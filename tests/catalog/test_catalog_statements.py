@@ -74,7 +74,7 @@ def read_all_there_is_to_list(catalog: Catalog) -> None:
     catalog.collections(GetCollections(**team, type="model", name="c1"))
     catalog.run(**team, id="r")
     for newest_first in (False, True):
-        catalog.runs(GetRuns(**team, state="running", newest_first=newest_first))
+        catalog.runs(GetRuns(**team, filter='{"config.lr":{"$gt":1}}', newest_first=newest_first))
         catalog.runs(GetRuns(**team, newest_first=newest_first, after=(0.0, "r")))
     catalog.users(GetUsers(**team, name="c0", version=2))
     catalog.users(GetUsers(**team, name="c0", version=2, after=(0.0, "team", "vision", "a")))
