@@ -70,7 +70,7 @@ def set_active_run(run: Run | None) -> None:
 
 def _close_active_run() -> None:
     if _run is not None:
-        _run.close_at_exit()
+        _run._close_at_exit()
 
 
 def init(
@@ -90,7 +90,7 @@ def init(
     """
     from artifactd.client._run import Run
 
-    if _run is not None and _run.is_ours:
+    if _run is not None and _run._is_ours:
         _run.finish()
     run = Run(default_client(), project, entity, job_type, group, name, config, id)
     set_active_run(run)

@@ -40,9 +40,9 @@ _EXIT_SECONDS = 1.5
 class Run(RunLineage):
     """A run that is recorded with the daemon. Made by `init`.
 
-    As a context manager it is finished at the end of the block, as failed if the block raised. The active run
-    of a program that ends without finishing it is closed then, see `close_at_exit`. It lives with the process
-    that made it: when that is killed, the daemon closes the run as `crashed`, whatever its forked children do.
+    As a context manager it is finished at the end of the block, as failed if the block raised. A program that
+    ends without finishing its active run closes it, as failed if it ends by an error. A run lives with the
+    process that made it: when that is killed, the daemon closes it as `crashed`, whatever forked children do.
     What the run logged is committed all the same.
     """
 
@@ -101,7 +101,7 @@ class Run(RunLineage):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self.is_ours:
+        if not self._is_ours:
             # A forked child that leaves the block, as by `sys.exit`, leaves its parent's run open.
             return
         if kind is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
@@ -164,17 +164,17 @@ class Run(RunLineage):
             raise failures[0]
 
     @property
-    def is_ours(self) -> bool:
+    def _is_ours(self) -> bool:
         """Whether this process began the run; a forked child of the one that did may log by it."""
         return os.getpid() == self._pid
 
-    def close_at_exit(self) -> None:
+    def _close_at_exit(self) -> None:
         """Close the run at the end of the program: as failed if that ends by an error, as far as is known.
 
         Does not wait for what the run logged, since none of that is lost, and hardly for a daemon that is away:
         then there is a warning, and the run is found crashed. Does nothing in a forked child.
         """
-        if self.is_ours and self.state == "running":
+        if self._is_ours and self.state == "running":
             try:
                 self._close("failed" if _exit.failed() else "finished", now() + _EXIT_SECONDS)
             except ArtifactdError as error:
