@@ -62,7 +62,16 @@ def test_forked_writers_and_whole_programs_upsert_at_once_and_lose_nothing(
         "ARTIFACTD_PROJECT": client.scope.project,
     }
     programs = [
-        start_module("drafts.writers", name, str(program), "3", "4", environ=environ, stdin=subprocess.DEVNULL)
+        start_module(
+            "drafts.writers",
+            name,
+            str(program),
+            "3",
+            "4",
+            environ=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
         for program in range(3)
     ]
     assert [program.wait(60) for program in programs] == [0, 0, 0]
