@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 from catalog_heads import digest, make_head
+from sqlalchemy import make_url
 
 from artifactd.daemon.catalog import Catalog, CommitRefused, Committed, Head, Part
+from artifactd.daemon.catalog.dialect import connect, now
 from artifactd.daemon.catalog.merging import Merged
 from artifactd.protocol.errors import Conflict, InvalidRequest
 from artifactd.protocol.manifest import Entry, Reference
@@ -242,6 +244,15 @@ def test_a_draft_expires_by_the_databases_clock_after_its_last_part_and_stays_to
     for distributed_id in ("d", "closed"):
         with pytest.raises(Conflict, match=r"expired.*another distributed_id"):
             catalog.register_part(make_part(distributed_id=distributed_id), [])
+
+
+def test_the_databases_clock_tells_unix_seconds(catalog_url: str) -> None:
+    Catalog.open(catalog_url).close()
+    engines = connect(make_url(catalog_url))
+    with engines[1].connect() as connection:
+        assert now(connection) == pytest.approx(time.time(), abs=5.0)
+    for engine in engines:
+        engine.dispose()
 
 
 def test_a_finished_draft_never_expires(catalog: Catalog) -> None:

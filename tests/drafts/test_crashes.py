@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-from api.support import SECONDS, made_of, query
+from api.support import SECONDS, made_of, query, until_state
 from artifactd.client import Artifact, ArtifactFailed, Client, LogHandle
 from artifactd.client._logging import log
 from artifactd.daemon.crashpoints import Point
@@ -146,6 +146,22 @@ def test_a_finish_takes_its_place_among_the_logs_of_its_collection(
         finish = client.finish_artifact(made_of("model", {}), "d")
         last = client.log_artifact(made_of("model", {"held": b"2"}))
     assert [handle.wait(SECONDS).version for handle in (first, finish, last)] == ["v0", "v1", "v2"]
+
+
+def test_a_finish_that_the_commit_refuses_leaves_the_draft_open(
+    daemon: DaemonProcess, client: Client, gate: Gate
+) -> None:
+    daemon.start(Mischief(holds={Hold.HASHING: gate.path}))
+    client.upsert_artifact(made_of("model", {}), "d")
+    with gate.closed():
+        first = client.log_artifact(made_of("model", {"held": b"1"}, type="other"))
+        finish = client.finish_artifact(made_of("model", {}), "d")
+        until_state(finish, "ready")
+        assert query(daemon, "SELECT state FROM drafts") == [("closed",)]
+    first.wait(SECONDS)
+    with pytest.raises(ArtifactFailed, match="'other', not 'dataset'"):
+        finish.wait(SECONDS)
+    assert query(daemon, "SELECT state FROM drafts") == [("open",)]
 
 
 def test_an_abandoned_draft_expires_and_late_parts_are_told(daemon: DaemonProcess, client: Client) -> None:
