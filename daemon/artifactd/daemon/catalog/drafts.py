@@ -1,12 +1,4 @@
-"""Drafts: versions that several writers, on any node, make together.
-
-    open ──(a finishing part)──► closed ──(its commit)──► finished
-      ▲                            │
-      └──(it failed)───────────────┘      open, closed ──(nobody came for long)──► expired
-
-`closed` belongs to the part that finishes: no other is taken. Finished and expired drafts stay, without their
-entries, to refuse those who come late and to know again those who repeat themselves.
-"""
+"""Drafts: versions that several writers, on any node, make together. Each change locks the draft first."""
 
 from __future__ import annotations
 
@@ -18,6 +10,7 @@ from sqlalchemy import Connection, Row, select
 
 from artifactd.daemon.catalog.dialect import insert, now
 from artifactd.daemon.catalog.draft_rows import add_entries, read_entries
+from artifactd.daemon.catalog.draft_states import DraftState, may_become, move
 from artifactd.daemon.catalog.merging import Merged, fields_of
 from artifactd.daemon.catalog.records import Part
 from artifactd.daemon.catalog.schema import collections, draft_entries, draft_parts, drafts
@@ -56,14 +49,11 @@ def put_part(connection: Connection, part: Part, entries: Iterable[Entry]) -> No
     _check_open(connection, draft, part)
     part_id = _insert_part(connection, draft.id, part)
     add_entries(connection, draft.id, part_id, part.writer, entries)
-    state = draft.state
+    connection.execute(drafts.update().where(drafts.c.id == draft.id).values(touched_at=now(connection)))
     if part.finishes:
         # Refuses what would be too much, while others may still finish with less.
         merged_parts(connection, draft.id)
-        state = "closed"
-    connection.execute(
-        drafts.update().where(drafts.c.id == draft.id).values(state=state, touched_at=now(connection))
-    )
+        move(connection, draft.id, DraftState.CLOSED)
 
 
 def part_keys(connection: Connection, keys: Sequence[_Key]) -> set[_Key]:
@@ -103,7 +93,7 @@ def reopen_draft(connection: Connection, key: _Key) -> None:
     part = connection.execute(
         select(draft_parts.c.id, draft_parts.c.draft_id)
         .join(drafts, drafts.c.id == draft_parts.c.draft_id)
-        .where(_is_part(key), draft_parts.c.finishes, drafts.c.state == "closed")
+        .where(_is_part(key), draft_parts.c.finishes, may_become(DraftState.OPEN))
         .with_for_update()
     ).one_or_none()
     if part is None:
@@ -111,21 +101,21 @@ def reopen_draft(connection: Connection, key: _Key) -> None:
     # Nobody came after it, so what it brought is its own.
     connection.execute(draft_entries.delete().where(draft_entries.c.part_id == part.id))
     connection.execute(draft_parts.delete().where(draft_parts.c.id == part.id))
-    connection.execute(drafts.update().where(drafts.c.id == part.draft_id).values(state="open"))
+    move(connection, part.draft_id, DraftState.OPEN)
 
 
 def expire_draft(connection: Connection, seconds: float) -> str | None:
     """End one draft to which nobody has come for so long; says which, None if there is none."""
     draft = connection.execute(
         select(drafts)
-        .where(drafts.c.state.in_(["open", "closed"]), drafts.c.touched_at < now(connection) - seconds)
+        .where(may_become(DraftState.EXPIRED), drafts.c.touched_at < now(connection) - seconds)
         .order_by(drafts.c.id)
         .limit(1)
         .with_for_update()
     ).one_or_none()
     if draft is None:
         return None
-    connection.execute(drafts.update().where(drafts.c.id == draft.id).values(state="expired"))
+    move(connection, draft.id, DraftState.EXPIRED)
     drop_contents(connection, draft.id)
     return _label(draft)
 
@@ -145,7 +135,7 @@ def _locked(connection: Connection, part: Part) -> Row[Any]:
     key = {**address, "distributed_id": part.distributed_id}
     connection.execute(
         insert(connection, drafts).on_conflict_do_nothing(),
-        {**key, "type": part.type, "state": "open", "touched_at": now(connection)},
+        {**key, "type": part.type, "state": DraftState.OPEN, "touched_at": now(connection)},
     )
     return connection.execute(select(drafts).filter_by(**key).with_for_update()).one()
 
@@ -157,12 +147,12 @@ def _check_open(connection: Connection, draft: Row[Any], part: Part) -> None:
     for holder, type in ((_label(draft), draft.type), ("the collection", kind)):
         if type not in (None, part.type):
             raise InvalidRequest(f"{holder} holds artifacts of type {type!r}, not {part.type!r}")
-    if draft.state == "open":
+    if draft.state == DraftState.OPEN:
         return
     remedy = "use another distributed_id"
-    if draft.state == "finished":
+    if draft.state == DraftState.FINISHED:
         raise Conflict(f"{_label(draft)} is finished already: it became v{draft.number}", remedy=remedy)
-    if draft.state == "expired":
+    if draft.state == DraftState.EXPIRED:
         raise Conflict(f"{_label(draft)} has expired, and what was upserted is gone", remedy=remedy)
     closer = connection.execute(
         select(draft_parts.c.writer).where(draft_parts.c.draft_id == draft.id, draft_parts.c.finishes)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, select
 
 from artifactd.daemon.catalog.dialect import insert
+from artifactd.daemon.catalog.draft_states import DraftState, may_become, move
 from artifactd.daemon.catalog.drafts import drop_contents, merged_parts
 from artifactd.daemon.catalog.folding import CollectionState
 from artifactd.daemon.catalog.records import CommitRefused, Committed, Head
@@ -48,9 +49,7 @@ class ClosedDrafts:
             if head.draft is None:
                 continue
             draft_id = self._ids[head.uid, head.id]
-            self.connection.execute(
-                drafts.update().where(drafts.c.id == draft_id).values(state="finished", number=result.version)
-            )
+            move(self.connection, draft_id, DraftState.FINISHED, number=result.version)
             runs = self.connection.execute(
                 select(draft_parts.c.run)
                 .where(draft_parts.c.draft_id == draft_id, draft_parts.c.run.is_not(None))
@@ -80,7 +79,7 @@ def lock_drafts(connection: Connection, heads: Sequence[Head]) -> ClosedDrafts:
         select(draft_parts.c.uid, draft_parts.c.submission_id, drafts.c.id)
         .join(drafts, drafts.c.id == draft_parts.c.draft_id)
         .where(draft_parts.c.submission_id.in_([id for _, id in wanted]), draft_parts.c.finishes)
-        .where(drafts.c.state == "closed")
+        .where(may_become(DraftState.FINISHED))
         .order_by(drafts.c.id)
         .with_for_update()
     )
