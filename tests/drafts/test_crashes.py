@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -18,6 +21,7 @@ from harness.daemon import DaemonProcess
 from harness.fixtures import MakeDaemon
 from harness.mischief import Gate, Hold, Mischief
 from harness.places import Place
+from harness.processes import environment
 
 Result = TypeVar("Result")
 
@@ -48,6 +52,18 @@ def upsert_without_waiting(client: Client) -> Callable[..., LogHandle]:
 
 def finished(client: Client, name: str = "model") -> Artifact:
     return client.finish_artifact(made_of(name, {"last": LARGE}), "d").wait(SECONDS)
+
+
+def command(daemon: DaemonProcess, *arguments: str) -> str:
+    """What the `artifactd` command prints."""
+    return subprocess.run(
+        [sys.executable, "-m", "artifactd.client.cli", *arguments],
+        env=environment({"ARTIFACTD_HOME": str(daemon.home)}),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    ).stdout
 
 
 @pytest.mark.parametrize("point", [Point.JOURNAL_WRITTEN, Point.MID_HASH, Point.PART_REGISTERED])
@@ -98,6 +114,8 @@ def test_after_a_reboot_a_registered_part_is_believed_without_its_files(
     shutil.rmtree(daemon.spool / handle.id)
     daemon.start(OTHER_BOOT)
     handle.wait(SECONDS)
+    told = json.loads(command(daemon, "wait", handle.id, "--json"))
+    assert ("part_of" in told, "address" in told) == (not finish, finish)
     version = artifact if finish else client.finish_artifact(Artifact("model", "dataset"), "d").wait(SECONDS)
     assert (version.version, set(version.entries)) == ("v0", {"last"})
 
@@ -132,6 +150,7 @@ def test_an_upsert_neither_waits_for_logs_of_its_collection_nor_holds_them_back(
             first.look(0.01)
         (item,) = client.status()["items"]
         assert (item["address"], item["part_of"]) == ("team/e2e/model", "d")
+        assert "team/e2e/model (part of d)" in command(daemon, "status")
         assert client.log_artifact(made_of("model", {})).wait(SECONDS).version == "v1"
         assert not upsert.done()
     assert finished(client).version == "v2"
