@@ -14,9 +14,9 @@ INLINE_MANIFEST = 64 << 10
 INLINE_PACK = 16 << 10
 """Contents that lie in the journal's row: one sync makes them durable, and no file is made and removed."""
 
-FEATURES = ("filters", "ttl", "reuse", "run_filters")
-"""Fields that an older daemon would silently ignore: `type` and `name` of listings, `ttl` and `reuse` of `Submit`,
-`filter` of `GetRuns`."""
+FEATURES = ("filters", "ttl", "drafts", "reuse", "run_filters")
+"""Fields that an older daemon would silently ignore: `type` and `name` of listings; `ttl`, `draft` and `reuse` of
+`Submit`; `filter` of `GetRuns`."""
 
 
 class Greeting:
