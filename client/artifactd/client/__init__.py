@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         NotAccepted,
         OutOfSpace,
         ProtocolMismatch,
+        ReferenceChanged,
         VerificationFailed,
         WaitTimeout,
     )
@@ -72,6 +73,7 @@ __all__ = [
     "OutOfSpace",
     "Progress",
     "ProtocolMismatch",
+    "ReferenceChanged",
     "Run",
     "Table",
     "VerificationFailed",
