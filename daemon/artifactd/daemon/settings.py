@@ -91,6 +91,14 @@ class _ReferencesSettings(BaseModel):
     buckets: Mapping[str, tuple[str, ...]] = {}
 
 
+class _DraftsSettings(BaseModel):
+    """`[drafts]`: `expire` is how many seconds a draft of several writers lives after its last part."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    expire: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 7 * 86400.0
+
+
 class Settings(BaseModel):
     """Every setting. `home` holds the journal, the spool and, unless configured otherwise, catalog and blobs."""
 
@@ -104,6 +112,7 @@ class Settings(BaseModel):
     cache: _CacheSettings = _CacheSettings()
     upload: _UploadSettings = _UploadSettings()
     references: _ReferencesSettings = _ReferencesSettings()
+    drafts: _DraftsSettings = _DraftsSettings()
 
     @property
     def store_url(self) -> str:

@@ -14,10 +14,10 @@ INLINE_MANIFEST = 64 << 10
 INLINE_PACK = 16 << 10
 """Contents that lie in the journal's row: one sync makes them durable, and no file is made and removed."""
 
-FEATURES = ("base", "filters", "references", "ttl")
-"""Fields that an older daemon would silently ignore: `type` and `name` of listings, `ttl` and `base` of `Submit`;
+FEATURES = ("base", "drafts", "filters", "references", "ttl")
+"""Fields that an older daemon would silently ignore: `type`, `name` of listings, `ttl`, `draft`, `base` of `Submit`.
 
-and requests and drafted entries that it would not know.
+And what it would not understand: drafted entries that are references, and `LookUp`.
 """
 
 
