@@ -165,3 +165,18 @@ def test_files_and_references_live_side_by_side(client: Client, name: str, site:
     with pytest.raises(ReferenceChanged, match="d/e") as caught:
         version.download(root)
     assert "blake3:" in str(caught.value)
+
+
+def test_a_part_of_a_draft_may_refer(client: Client, name: str, site: Website, tmp_path: Path) -> None:
+    site.files = {"a": b"one", "b": b"two"}
+    for path in site.files:
+        part = Artifact(name, "dataset")
+        part.add_reference(site.url(path))
+        if path == "a":
+            client.upsert_artifact(part, distributed_id="d").wait(SECONDS)
+        else:
+            version = client.finish_artifact(part, distributed_id="d").wait(SECONDS)
+    assert {path: entry.ref for path, entry in version.entries.items()} == {"a": site.url("a"), "b": site.url("b")}
+    assert (version.size, version.file_count) == (6, 2)
+    version.download(tmp_path)
+    version.verify(tmp_path)

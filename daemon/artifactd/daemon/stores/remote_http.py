@@ -6,6 +6,7 @@ lead anywhere. So connections are not shared, and redirects are followed here, o
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -28,6 +29,8 @@ Objection = Callable[[str, str], str]
 _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
+_ASK_SECONDS = 120.0
+"""A server may be slow, but must not hold an artifact for ever by dripping headers."""
 _HEADERS = {"User-Agent": "artifactd", "Accept-Encoding": "identity"}
 """Sizes and checksums are of the bytes as they are stored: compressed on the way they would be others."""
 
@@ -42,7 +45,7 @@ class Answer(NamedTuple):
 async def ask(method: str, uri: str, headers: Mapping[str, str], objection: Objection) -> Answer:
     """The answer to a request without its body. Raises `StoreError` where there is none, whatever it says."""
     with http_errors("look up", uri):
-        async with _request(method, uri, headers, objection) as response:
+        async with asyncio.timeout(_ASK_SECONDS), _request(method, uri, headers, objection) as response:
             return _answer(response)
 
 
