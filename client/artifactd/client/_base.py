@@ -27,6 +27,15 @@ class Base:
     version: Version
     entries: dict[str, manifest.Entry]
 
+    @classmethod
+    def of(cls, artifact: Readable) -> Base:
+        """Read a committed version's entries. Raises `ArtifactNotLoggedError`, and what `entries` does."""
+        from artifactd.client._manifest import read_entries
+
+        version, link = artifact._require_version("new_draft")
+        link.require("base")
+        return cls(artifact, version, {entry.path: entry for entry in read_entries(link, version)})
+
     def drafted(self) -> list[DraftEntry]:
         """Every entry, as a draft that has it in common says so."""
         return [DraftEntry(entry.path, entry.size, BASE, 0, None) for entry in self.entries.values()]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from artifactd.client._entry import Entry
-from artifactd.client._link import Link
 from artifactd.client._snapshot import identity, open_regular
 from artifactd.client._target import digest_of_file
 from artifactd.client._walk import find_files
@@ -17,7 +17,10 @@ from artifactd.protocol.messages import FoundObject, LookUp, Resolved
 from artifactd.protocol.names import normalise_entry_path
 from artifactd.protocol.references import LOOKED_UP, MAX_OBJECTS, check_uri, scheme_of
 
-__all__ = ["as_entry", "as_found", "draft_references", "local_path", "look_up"]
+if TYPE_CHECKING:
+    from artifactd.client.artifact import Artifact
+
+__all__ = ["as_entry", "draft_references", "local_path", "resolve"]
 
 _LOOKED_UP_AT_ONCE = 10_000
 _PATIENCE = 60.0
@@ -52,13 +55,27 @@ def as_found(drafted: DraftEntry, found: FoundObject) -> DraftEntry:
     )
 
 
-def look_up(link: Link, entity: str, drafted: DraftEntry) -> tuple[FoundObject, ...]:
-    """What a drafted reference stands for now, at least one object. Raises what the daemon says."""
+def resolve(artifact: Artifact, drafted: DraftEntry) -> tuple[int, str]:
+    """Have the daemon look a drafted reference up now; what it finds takes its place. See `PendingEntry`."""
+    from artifactd.client._defaults import default_client
+
     reference = drafted.reference
     assert reference is not None
+    client = default_client()
+    link = artifact._link or client.link
     link.require("references")
-    request = LookUp(entity=entity, uri=reference.uri, limit=min(reference.limit, _LOOKED_UP_AT_ONCE))
-    return link.request(request, Resolved, patience=_PATIENCE).objects
+    request = LookUp(entity=client.scope.entity, uri=reference.uri, limit=min(reference.limit, _LOOKED_UP_AT_ONCE))
+    found = link.request(request, Resolved, patience=_PATIENCE).objects
+    with artifact._lock:
+        artifact._require_open()
+        if artifact._table.get(drafted.path) is drafted:
+            artifact._table.remove(drafted.path)
+            try:
+                artifact._add_references([as_found(drafted, item) for item in found])
+            except InvalidRequest:
+                artifact._table.put(drafted)
+                raise
+    return sum(item.size for item in found), "" if found[0].name else found[0].digest
 
 
 def as_entry(drafted: DraftEntry) -> Entry:

@@ -289,11 +289,7 @@ class Artifact(Editable, Readable):
 
     def _continue(self, base: Artifact) -> None:
         """Add every entry of `base` that has none here: the daemon takes it from there, no contents move."""
-        from artifactd.client._manifest import read_entries
-
-        version, link = base._require_version("new_draft")
-        link.require("base")
-        found = Base(base, version, {entry.path: entry for entry in read_entries(link, version)})
+        found = Base.of(base)
         with self._lock:
             self._base = found
             missing = [entry for entry in found.drafted() if self._table.get(entry.path) is None]
@@ -310,34 +306,16 @@ class Artifact(Editable, Readable):
         for entry in new:
             self._table.put(entry)
 
-    def _look_up(self, drafted: DraftEntry) -> tuple[int, str]:
-        """Have a drafted reference looked up now; what is found takes its place. See `PendingEntry`."""
-        from artifactd.client._defaults import default_client
-        from artifactd.client._references import as_found, look_up
-
-        client = default_client()
-        found = look_up(self._link or client.link, client.scope.entity, drafted)
-        with self._lock:
-            self._require_open()
-            if self._table.get(drafted.path) is drafted:
-                self._table.remove(drafted.path)
-                try:
-                    self._add_references([as_found(drafted, item) for item in found])
-                except InvalidRequest:
-                    self._table.put(drafted)
-                    raise
-        return sum(item.size for item in found), found[0].digest if not found[0].name else ""
-
     def _drafted(self, entry: DraftEntry) -> Entry:
         if self._base is not None and entry.source == BASE:
             return self._base.entry(entry.path)
         if entry.reference is None:
             return Entry(entry.path, entry.size)
         from artifactd.client._pending import PendingEntry
-        from artifactd.client._references import as_entry
+        from artifactd.client._references import as_entry, resolve
 
         if entry.reference.digest is None:
-            return PendingEntry(entry, lambda: self._look_up(entry))
+            return PendingEntry(entry, lambda: resolve(self, entry))
         return as_entry(entry)
 
     def _same(self, draft: Draft, known: DraftEntry, file: str) -> bool:
