@@ -14,9 +14,12 @@ INLINE_MANIFEST = 64 << 10
 INLINE_PACK = 16 << 10
 """Contents that lie in the journal's row: one sync makes them durable, and no file is made and removed."""
 
-FEATURES = ("filters", "ttl", "drafts", "reuse", "run_filters")
-"""Fields that an older daemon would silently ignore: `type` and `name` of listings; `ttl`, `draft` and `reuse` of
-`Submit`; `filter` of `GetRuns`."""
+FEATURES = ("base", "drafts", "filters", "references", "reuse", "run_filters", "ttl")
+"""Fields that an older daemon would ignore: `type`, `name` of listings; `filter` of `GetRuns`; `ttl`, `draft`, `base`,
+`reuse` of `Submit`.
+
+And what it would not understand: drafted entries that are references, and `LookUp`.
+"""
 
 
 class Greeting:
