@@ -15,8 +15,8 @@ INLINE_PACK = 16 << 10
 """Contents that lie in the journal's row: one sync makes them durable, and no file is made and removed."""
 
 FEATURES = ("base", "drafts", "filters", "references", "reuse", "run_filters", "ttl")
-"""Fields that an older daemon would ignore: `type`, `name` of listings; `filter` of `GetRuns`; `ttl`, `draft`, `base`,
-`reuse` of `Submit`.
+"""Fields that an older daemon would ignore: `type`, `name` of listings; `filter` of `GetRuns`; `ttl`, `draft`,
+`base`, `reuse` of `Submit`.
 
 And what it would not understand: drafted entries that are references, and `LookUp`.
 """
