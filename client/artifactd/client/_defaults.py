@@ -75,6 +75,11 @@ def init(
 
     `id` resumes an earlier run. `config` is a JSON object, recorded as it is now. Use the run as a context
     manager, or call its `finish`. Raises `InvalidRequest`, `DaemonUnavailable`.
+
+    >>> with artifactd.init(project="bikes", job_type="evaluate", config={"threshold": 0.5}) as run:
+    ...     images = run.use_artifact("images:best")
+    >>> run.state, images.version
+    ('finished', 'v0')
     """
     from artifactd.client._run import Run
 
@@ -85,7 +90,12 @@ def init(
 
 
 def finish(exit_code: int | None = None) -> None:
-    """Finish the active run, if there is one; see `Run.finish`."""
+    """Finish the active run, if there is one; see `Run.finish`.
+
+    >>> artifactd.finish()
+    >>> run.state
+    'finished'
+    """
     if _run is not None:
         _run.finish(exit_code)
 
@@ -100,12 +110,21 @@ def log_artifact(
     after: LogHandle | None = None,
     priority: int = 0,
 ) -> LogHandle:
-    """`Client.log_artifact` by the active run, or without a producer when there is none."""
+    """`Client.log_artifact` by the active run, or without a producer when there is none.
+
+    >>> handle = artifactd.log_artifact("checkpoint.pt", name="model", type="model", aliases=["best"])
+    >>> handle.wait().version
+    'v0'
+    """
     return (_run or default_client()).log_artifact(
         artifact_or_path, name, type, aliases, tags, after=after, priority=priority
     )
 
 
 def use_artifact(address_or_artifact: str | Artifact, type: str | None = None) -> Artifact:
-    """`Client.use_artifact`, recorded as input of the active run if there is one."""
+    """`Client.use_artifact`, recorded as input of the active run if there is one.
+
+    >>> artifactd.use_artifact("images:best").version
+    'v0'
+    """
     return (_run or default_client()).use_artifact(address_or_artifact, type)

@@ -28,6 +28,9 @@ class Entry:
         """Fetch this file to its path below the directory `root` (default `./artifacts/name:vN`).
 
         Returns where it is. Raises as `Artifact.download` does.
+
+        >>> artifact.get_entry("cat.png").download("here")
+        'here/cat.png'
         """
         if self._artifact is None:
             raise ArtifactNotLoggedError("the entry belongs to no committed version", subject=self.path)
@@ -36,7 +39,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What an artifact holds: `entries` by path, in the order of the UTF-8 bytes of their paths."""
+    """What an artifact holds: `entries` by path, in the order of the UTF-8 bytes of their paths.
+
+    Its length is the number of entries, and it iterates over them.
+
+    >>> [entry.path for entry in artifact.manifest]
+    ['cat.png', 'dog.png']
+    """
 
     entries: Mapping[str, Entry]
 
@@ -49,7 +58,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactFile:
-    """One file of a committed version, as `Artifact.files` yields it; `name` is its path."""
+    """One file of a committed version, as `Artifact.files` yields it; `name` is its path, `size` is in bytes."""
 
     name: str
     size: int
@@ -63,6 +72,11 @@ class ArtifactFile:
 
         A file that is there is an error (`InvalidRequest`), unless `replace`, or `exist_ok`, which keeps it as
         it is. Raises as `Artifact.download` does.
+
+        >>> cat, dog = artifact.files()
+        >>> with cat.download("here") as file:
+        ...     file.read()
+        'cat'
         """
         path = os.path.join(root, self.name)
         if not (os.path.lexists(path) and exist_ok and not replace):

@@ -34,7 +34,13 @@ _ID_LENGTH = 8
 class Run(RunLineage):
     """A run that is recorded with the daemon. Made by `init`.
 
-    As a context manager it is finished at the end of the block, as failed if the block raised.
+    As a context manager it is finished at the end of the block, as failed if the block raised. `id`, `name`,
+    `entity`, `project`, `job_type`, `group` and `config` are what it was started with; `state` is `running`,
+    `finished` or `failed`.
+
+    >>> with artifactd.init(job_type="train", config={"lr": 0.1}) as run:
+    ...     print(run.job_type, run.config, run.state)
+    train {'lr': 0.1} running
     """
 
     def __init__(
@@ -100,7 +106,13 @@ class Run(RunLineage):
         after: LogHandle | None = None,
         priority: int = 0,
     ) -> LogHandle:
-        """`Client.log_artifact` into the run's project, recorded as its output."""
+        """`Client.log_artifact` into the run's project, recorded as its output.
+
+        Raises as that does, and `InvalidRequest` once the run is finished.
+
+        >>> run.log_artifact("checkpoint.pt", name="model", type="model").wait().logged_by().id == run.id
+        True
+        """
         self._require_running()
         handle = log(
             self._link, self._scope, artifact_or_path, name, type, aliases, tags, after=after, priority=priority
@@ -109,7 +121,14 @@ class Run(RunLineage):
         return handle
 
     def use_artifact(self, address_or_artifact: str | Artifact, type: str | None = None) -> Artifact:
-        """`Client.use_artifact`, in the run's project, recorded as its input."""
+        """`Client.use_artifact`, in the run's project, recorded as its input.
+
+        Raises as that does, and `InvalidRequest` once the run is finished.
+
+        >>> images = run.use_artifact("images:latest", type="dataset")
+        >>> [used.name for used in run.used_artifacts()]
+        ['images:v0']
+        """
         self._require_running()
         return use(self._link, self._scope, address_or_artifact, type)
 
@@ -118,7 +137,10 @@ class Run(RunLineage):
     ) -> Artifact:
         """`Artifact.link`, completing the path by the run's entity and project.
 
-        A draft is logged first, and one on its way is waited for.
+        A draft is logged first, and one on its way is waited for. Raises as those do.
+
+        >>> run.link_artifact(artifact, "registry/animals", aliases=["production"]).source_name
+        'images:v0'
         """
         if artifact.state == "draft":
             self.log_artifact(artifact)
@@ -129,7 +151,12 @@ class Run(RunLineage):
         """Wait for what the run logged, then close it: as failed if `exit_code` is given and not 0.
 
         Progress is shown when stderr is a terminal. The run is closed first if an artifact failed, which is
-        then raised as `ArtifactFailed`. Calling it again does nothing.
+        then raised as `ArtifactFailed`. Interrupting the wait leaves the run open and its artifacts on their way.
+        Calling it again does nothing.
+
+        >>> run.finish()
+        >>> api.run(run.id).state
+        'finished'
         """
         if self.state != "running":
             return

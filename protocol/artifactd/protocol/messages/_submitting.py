@@ -78,7 +78,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """Where a submission stands. `version` is set once it is committed, `error` once it failed."""
+    """Where a submission stands. `version` is set once it is committed, `error` once it failed; sizes in bytes."""
 
     id: bytes
     state: str
