@@ -122,6 +122,18 @@ class Collections(RuleBasedStateMachine):
         expected = outcome(self.model.use_unlogged, client, name, type, data)
         assert with_warning(partial(worker.do, worker.use_unlogged, name, type, data)) == expected
 
+    @rule(name=names, data=contents, moved=aliases)
+    def write_together(self, name: str, data: Contents, moved: frozenset[str]) -> None:
+        """Everybody upserts, and the last finishes."""
+        known = self.model.collections.get(name)
+        type, draft = known.type if known else "dataset", os.urandom(4).hex()
+        for worker in self.workers:
+            worker.do(worker.run.upsert_artifact, made_of(name, {"file": data}, type), draft)
+        last = self.workers[-1]
+        handle = last.do(last.run.finish_artifact, Artifact(name, type), draft, aliases=sorted(moved))
+        expected = self.model.write_together(range(CLIENTS), name, type, data, moved)
+        assert with_warning(partial(handle.wait, SECONDS)) == expected
+
     @rule(target=held, name=names, alias=addresses)
     def use(self, name: str, alias: str) -> Any:
         return self._look(name, alias)

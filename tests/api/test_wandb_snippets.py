@@ -248,3 +248,43 @@ def test_give_a_version_a_time_to_live(name: str) -> None:
         artifact.ttl = None
         artifact.save()
     assert wandb.Api().artifact(f"{name}/bikes:latest").ttl is None
+
+
+def test_track_files_by_reference(name: str, workplace: Path) -> None:
+    with wandb.init(project=name) as run:
+        artifact = wandb.Artifact("bike-dataset", type="dataset")
+        artifact.add_reference(f"file://{workplace}/images")
+        artifact.add_reference(f"file://{workplace}/bicycle-data.h5", name="data/bikes.h5")
+        run.log_artifact(artifact)
+    with wandb.init(project=name) as run:
+        artifact = run.use_artifact("bike-dataset:latest")
+        assert sorted(artifact.entries) == ["0.png", "1.png", "2.png", "data/bikes.h5"]
+        assert artifact.get_path("data/bikes.h5").ref_target() == f"file://{workplace}/bicycle-data.h5"
+        assert files_below(artifact.download())["data/bikes.h5"] == b"frames"
+
+
+def test_change_a_draft_of_a_version(name: str) -> None:
+    with wandb.init(project=name) as run:
+        run.log_artifact("images", name="my_artifact", type="dataset")
+    with wandb.init(project=name, job_type="modify dataset") as run:
+        saved_artifact = run.use_artifact("my_artifact:latest")
+        draft_artifact = saved_artifact.new_draft()
+        draft_artifact.add_file("bicycle-data.h5")
+        draft_artifact.remove("0.png")
+        run.log_artifact(draft_artifact)
+    artifact = wandb.Api().artifact(f"{name}/my_artifact:v1")
+    assert sorted(artifact.entries) == ["1.png", "2.png", "bicycle-data.h5"]
+
+
+def test_write_one_version_from_parallel_runs(name: str) -> None:
+    group_name = "writer-group-1"
+    for i in range(3):
+        with wandb.init(project=name, group=group_name, job_type="writer") as run:
+            artifact = wandb.Artifact(name="distributed_artifact", type="dataset")
+            artifact.add_file(f"images/{i}.png")
+            run.upsert_artifact(artifact)
+    with wandb.init(project=name, group=group_name, job_type="finisher") as run:
+        artifact = wandb.Artifact(name="distributed_artifact", type="dataset")
+        run.finish_artifact(artifact)
+    artifact = wandb.Api().artifact(f"{name}/distributed_artifact:latest")
+    assert (artifact.version, sorted(artifact.entries)) == ("v0", ["0.png", "1.png", "2.png"])

@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from artifactd.client import data_types
-    from artifactd.client._defaults import finish, init, log_artifact, use_artifact
+    from artifactd.client._defaults import (
+        finish,
+        finish_artifact,
+        init,
+        log_artifact,
+        upsert_artifact,
+        use_artifact,
+    )
     from artifactd.client._entry import Entry
     from artifactd.client._run import Run
     from artifactd.client._tables.table import Table
@@ -44,6 +51,7 @@ if TYPE_CHECKING:
         NotAccepted,
         OutOfSpace,
         ProtocolMismatch,
+        ReferenceChanged,
         VerificationFailed,
         WaitTimeout,
     )
@@ -74,6 +82,7 @@ __all__ = [
     "OutOfSpace",
     "Progress",
     "ProtocolMismatch",
+    "ReferenceChanged",
     "Run",
     "Table",
     "VerificationFailed",
@@ -81,14 +90,23 @@ __all__ = [
     "__version__",
     "data_types",
     "finish",
+    "finish_artifact",
     "init",
     "log_artifact",
     "run",
+    "upsert_artifact",
     "use_artifact",
 ]
 
 _HOMES = {
-    "artifactd.client._defaults": ("finish", "init", "log_artifact", "use_artifact"),
+    "artifactd.client._defaults": (
+        "finish",
+        "finish_artifact",
+        "init",
+        "log_artifact",
+        "upsert_artifact",
+        "use_artifact",
+    ),
     "artifactd.client._run": ("Run",),
     "artifactd.client._tables.table": ("Table",),
     "artifactd.client.api": ("Api",),

@@ -19,9 +19,11 @@ __all__ = [
     "adopt",
     "default_client",
     "finish",
+    "finish_artifact",
     "init",
     "log_artifact",
     "set_active_run",
+    "upsert_artifact",
     "use_artifact",
 ]
 
@@ -118,6 +120,43 @@ def log_artifact(
     """
     return (_run or default_client()).log_artifact(
         artifact_or_path, name, type, aliases, tags, after=after, priority=priority
+    )
+
+
+def upsert_artifact(
+    artifact_or_path: Artifact | str | os.PathLike[str],
+    distributed_id: str | None = None,
+    *,
+    name: str | None = None,
+    type: str | None = None,
+    aliases: Sequence[str] | None = None,
+) -> Artifact:
+    """`Client.upsert_artifact` by the active run, or without one: then `distributed_id` is needed.
+
+    >>> part = artifactd.upsert_artifact("checkpoint.pt", "night-7", name="model", type="model")
+    >>> artifactd.finish_artifact(artifactd.Artifact("model", "model"), "night-7").wait().version
+    'v0'
+    """
+    return (_run or default_client()).upsert_artifact(
+        artifact_or_path, distributed_id, name=name, type=type, aliases=aliases
+    )
+
+
+def finish_artifact(
+    artifact_or_path: Artifact | str | os.PathLike[str],
+    distributed_id: str | None = None,
+    *,
+    name: str | None = None,
+    type: str | None = None,
+    aliases: Sequence[str] | None = None,
+) -> LogHandle:
+    """`Client.finish_artifact` by the active run, or without one: then `distributed_id` is needed.
+
+    >>> artifactd.finish_artifact("checkpoint.pt", "night-7", name="model", type="model").wait().version
+    'v0'
+    """
+    return (_run or default_client()).finish_artifact(
+        artifact_or_path, distributed_id, name=name, type=type, aliases=aliases
     )
 
 
