@@ -89,6 +89,11 @@ def init(
     Only in the process that began it: a forked child that starts a run of its own leaves its parent's open.
     `id` resumes an earlier run. `config` is a JSON object, recorded as it is now. Use the run as a context
     manager, or call its `finish`. Raises `InvalidRequest`, `DaemonUnavailable`.
+
+    >>> with artifactd.init(project="bikes", job_type="evaluate", config={"threshold": 0.5}) as run:
+    ...     images = run.use_artifact("images:best")
+    >>> run.state, images.version
+    ('finished', 'v0')
     """
     from artifactd.client._run import Run
 
@@ -100,7 +105,12 @@ def init(
 
 
 def finish(exit_code: int | None = None) -> None:
-    """Finish the active run, if there is one; see `Run.finish`."""
+    """Finish the active run, if there is one; see `Run.finish`.
+
+    >>> artifactd.finish()
+    >>> run.state
+    'finished'
+    """
     if _run is not None:
         _run.finish(exit_code)
 
@@ -115,7 +125,12 @@ def log_artifact(
     after: LogHandle | None = None,
     priority: int = 0,
 ) -> LogHandle:
-    """`Client.log_artifact` by the active run, or without a producer when there is none."""
+    """`Client.log_artifact` by the active run, or without a producer when there is none.
+
+    >>> handle = artifactd.log_artifact("checkpoint.pt", name="model", type="model", aliases=["best"])
+    >>> handle.wait().version
+    'v0'
+    """
     return (_run or default_client()).log_artifact(
         artifact_or_path, name, type, aliases, tags, after=after, priority=priority
     )
@@ -129,7 +144,12 @@ def upsert_artifact(
     type: str | None = None,
     aliases: Sequence[str] | None = None,
 ) -> Artifact:
-    """`Client.upsert_artifact` by the active run, or without one: then `distributed_id` is needed."""
+    """`Client.upsert_artifact` by the active run, or without one: then `distributed_id` is needed.
+
+    >>> part = artifactd.upsert_artifact("checkpoint.pt", "night-7", name="model", type="model")
+    >>> artifactd.finish_artifact(artifactd.Artifact("model", "model"), "night-7").wait().version
+    'v0'
+    """
     return (_run or default_client()).upsert_artifact(
         artifact_or_path, distributed_id, name=name, type=type, aliases=aliases
     )
@@ -143,7 +163,11 @@ def finish_artifact(
     type: str | None = None,
     aliases: Sequence[str] | None = None,
 ) -> LogHandle:
-    """`Client.finish_artifact` by the active run, or without one: then `distributed_id` is needed."""
+    """`Client.finish_artifact` by the active run, or without one: then `distributed_id` is needed.
+
+    >>> artifactd.finish_artifact("checkpoint.pt", "night-7", name="model", type="model").wait().version
+    'v0'
+    """
     return (_run or default_client()).finish_artifact(
         artifact_or_path, distributed_id, name=name, type=type, aliases=aliases
     )
@@ -152,5 +176,9 @@ def finish_artifact(
 def use_artifact(
     address_or_artifact: str | Artifact, type: str | None = None, aliases: Sequence[str] | None = None
 ) -> Artifact:
-    """`Client.use_artifact`, recorded as input of the active run if there is one."""
+    """`Client.use_artifact`, recorded as input of the active run if there is one.
+
+    >>> artifactd.use_artifact("images:best").version
+    'v0'
+    """
     return (_run or default_client()).use_artifact(address_or_artifact, type, aliases)

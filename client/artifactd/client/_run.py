@@ -45,6 +45,13 @@ class Run(RunLineage):
     ends without finishing its active run closes it, as failed if it ends by an error. A run lives with the
     process that made it: when that is killed, the daemon closes it as `crashed`, whatever forked children do.
     What the run logged is committed all the same.
+
+    `id`, `name`, `entity`, `project`, `job_type`, `group` and `config` are what it was started with; `state` is
+    `running`, `finished` or `failed`.
+
+    >>> with artifactd.init(job_type="train", config={"lr": 0.1}) as run:
+    ...     print(run.job_type, run.config, run.state)
+    train {'lr': 0.1} running
     """
 
     def __init__(
@@ -121,7 +128,13 @@ class Run(RunLineage):
         after: LogHandle | None = None,
         priority: int = 0,
     ) -> LogHandle:
-        """`Client.log_artifact` into the run's project, recorded as its output."""
+        """`Client.log_artifact` into the run's project, recorded as its output.
+
+        Raises as that does, and `InvalidRequest` once the run is finished.
+
+        >>> run.log_artifact("checkpoint.pt", name="model", type="model").wait().logged_by().id == run.id
+        True
+        """
         self._require_running()
         handle = log(
             self._link, self._scope, artifact_or_path, name, type, aliases, tags, after=after, priority=priority
@@ -138,7 +151,11 @@ class Run(RunLineage):
         type: str | None = None,
         aliases: Sequence[str] | None = None,
     ) -> Artifact:
-        """`Client.upsert_artifact`, in the run's project; the finished version is one of its outputs."""
+        """`Client.upsert_artifact`, in the run's project; the finished version is one of its outputs.
+
+        >>> with artifactd.init(group="night-7") as run:
+        ...     part = run.upsert_artifact("checkpoint.pt", name="model", type="model")
+        """
         self._require_running()
         draft = self.group if distributed_id is None else distributed_id
         return upsert(self._link, self._scope, artifact_or_path, draft, name, type, aliases)
@@ -152,7 +169,13 @@ class Run(RunLineage):
         type: str | None = None,
         aliases: Sequence[str] | None = None,
     ) -> LogHandle:
-        """`Client.finish_artifact`, in the run's project; the version is logged by this run."""
+        """`Client.finish_artifact`, in the run's project; the version is logged by this run.
+
+        >>> with artifactd.init(group="night-7") as run:
+        ...     handle = run.finish_artifact("checkpoint.pt", name="model", type="model")
+        >>> handle.version
+        'v0'
+        """
         self._require_running()
         draft = self.group if distributed_id is None else distributed_id
         handle = finish(self._link, self._scope, artifact_or_path, draft, name, type, aliases)
@@ -165,7 +188,14 @@ class Run(RunLineage):
         type: str | None = None,
         aliases: Sequence[str] | None = None,
     ) -> Artifact:
-        """`Client.use_artifact`, in the run's project, recorded as its input. The run is never its producer."""
+        """`Client.use_artifact`, in the run's project, recorded as its input. The run is never its producer.
+
+        Raises as that does, and `InvalidRequest` once the run is finished.
+
+        >>> images = run.use_artifact("images:latest", type="dataset")
+        >>> [used.name for used in run.used_artifacts()]
+        ['images:v0']
+        """
         self._require_running()
         return use(self._link, self._scope, address_or_artifact, type, aliases)
 
@@ -174,7 +204,10 @@ class Run(RunLineage):
     ) -> Artifact:
         """`Artifact.link`, completing the path by the run's entity and project.
 
-        A draft is logged first, and one on its way is waited for.
+        A draft is logged first, and one on its way is waited for. Raises as those do.
+
+        >>> run.link_artifact(artifact, "registry/animals", aliases=["production"]).source_name
+        'images:v0'
         """
         if artifact.state == "draft":
             self.log_artifact(artifact)
@@ -185,7 +218,12 @@ class Run(RunLineage):
         """Wait for what the run logged, then close it: as failed if `exit_code` is given and not 0.
 
         Progress is shown when stderr is a terminal. The run is closed first if an artifact failed, which is
-        then raised as `ArtifactFailed`. Calling it again does nothing.
+        then raised as `ArtifactFailed`. Interrupting the wait leaves the run open and its artifacts on their way.
+        Calling it again does nothing.
+
+        >>> run.finish()
+        >>> api.run(run.id).state
+        'finished'
         """
         if self.state != "running":
             return

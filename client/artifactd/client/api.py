@@ -31,6 +31,10 @@ class Api:
     Paths that leave out entity or project are completed by `overrides` (`{"entity": …, "project": …}`), else as
     the client does. Lists are `Pages`, fetched `per_page` items at a time as far as they are looked at. Every
     method raises `DaemonUnavailable`, and `InvalidRequest` for paths that the rules refuse.
+
+    >>> api = artifactd.Api({"project": "bikes"}, timeout=5.0)
+    >>> api.artifact("images:best").version
+    'v0'
     """
 
     def __init__(
@@ -56,12 +60,19 @@ class Api:
         """The version at the address `[[entity/]project/]name[:alias]`.
 
         Raises `ArtifactNotFound` naming what exists, `InvalidRequest` if it is not of `type`.
+
+        >>> api.artifact("bikes/images:best", type="dataset").name
+        'images:v0'
         """
         scope = Scope(self.default_entity, self.default_project)
         return Artifact._committed(look_up(self._link, scope, name, type), self._link)
 
     def artifact_exists(self, name: str, type: str | None = None) -> bool:
-        """Whether there is such a version, of `type` if given."""
+        """Whether there is such a version, of `type` if given.
+
+        >>> api.artifact_exists("images:v0"), api.artifact_exists("images:v1")
+        (True, False)
+        """
         try:
             found = self.artifact(name)
         except ArtifactNotFound:
@@ -73,23 +84,39 @@ class Api:
 
         Looking at them raises `ArtifactNotFound` if there is no such collection, `InvalidRequest` if it is of
         another type.
+
+        >>> [version.name for version in api.artifacts("dataset", "images")]
+        ['images:v0']
         """
         place = parse_collection(name, **self._defaults)
         collection = ArtifactCollection(place.entity, place.project, place.name, type_name, self._link)
         return collection.artifacts(per_page)
 
     def artifact_versions(self, type_name: str, name: str, per_page: int = 100) -> Pages[Artifact]:
-        """The same as `artifacts`."""
+        """The same as `artifacts`.
+
+        >>> for version in api.artifact_versions("dataset", "images"):
+        ...     if not version.aliases:
+        ...         version.delete()
+        """
         return self.artifacts(type_name, name, per_page)
 
     def artifact_types(self, project: str | None = None) -> list[ArtifactType]:
-        """The types of artifacts in `[entity/]project`, by name."""
+        """The types of artifacts in `[entity/]project`, by name.
+
+        >>> [found.name for found in api.artifact_types("bikes")]
+        ['dataset']
+        """
         entity, project = parse_project(project, **self._defaults)
         names = self._link.request(GetTypes(entity=entity, project=project), Types).names
         return [ArtifactType(entity, project, name, self._link) for name in names]
 
     def artifact_type(self, type_name: str, project: str | None = None) -> ArtifactType:
-        """One type of `[entity/]project`. Raises `ArtifactNotFound`."""
+        """One type of `[entity/]project`. Raises `ArtifactNotFound`.
+
+        >>> [collection.name for collection in api.artifact_type("dataset").collections()]
+        ['images']
+        """
         types = self.artifact_types(project)
         for found in types:
             if found.name == type_name:
@@ -106,12 +133,19 @@ class Api:
         """The collections of a type in `[entity/]project`, by name.
 
         With one argument that is the type, in the default project.
+
+        >>> [collection.name for collection in api.artifact_collections("bikes", "dataset")]
+        ['images']
         """
         project, type = (None, project_name) if type_name is None else (project_name, type_name)
         return collections_in(self._link, *parse_project(project, **self._defaults), type, per_page=per_page)
 
     def artifact_collection(self, type_name: str, name: str) -> ArtifactCollection:
-        """One collection. Raises `ArtifactNotFound`, also if it is of another type."""
+        """One collection. Raises `ArtifactNotFound`, also if it is of another type.
+
+        >>> len(api.artifact_collection("dataset", "bikes/images").artifacts())
+        1
+        """
         place = parse_collection(name, **self._defaults)
         found = collections_in(self._link, place.entity, place.project, type_name, place.name)
         if not found:
@@ -119,12 +153,20 @@ class Api:
         return found[0]
 
     def artifact_collection_exists(self, name: str, type: str) -> bool:
-        """Whether there is such a collection of `type`."""
+        """Whether there is such a collection of `type`.
+
+        >>> api.artifact_collection_exists("images", "model")
+        False
+        """
         place = parse_collection(name, **self._defaults)
         return len(collections_in(self._link, place.entity, place.project, type, place.name)) > 0
 
     def run(self, path: str) -> ApiRun:
-        """One run, by `[[entity/]project/]id`. Raises `ArtifactNotFound`."""
+        """One run, by `[[entity/]project/]id`. Raises `ArtifactNotFound`.
+
+        >>> api.run(f"bikes/{run.id}").state
+        'running'
+        """
         entity, project, id = parse_run(path, **self._defaults)
         return ApiRun(self._link.request(GetRun(entity=entity, project=project, id=id), RunRecord), self._link)
 
@@ -140,11 +182,11 @@ class Api:
         `filters` are in MongoDB's words, as far as they are these: the fields `state`, `job_type`, `group`,
         `display_name`, `created_at` (Unix seconds or ISO 8601) and `config.<key>`, with a value to equal or with
         `$eq`, `$ne`, `$in`, `$nin`, `$exists`, `$not`, and for numbers and times `$gt`, `$gte`, `$lt`, `$lte`;
-        all of them together, or joined by `$and`, `$or`, `$nor`:
+        all of them together, or joined by `$and`, `$or`, `$nor`. Raises `InvalidRequest`, naming what is not
+        among these.
 
-            api.runs("bikes", {"state": "finished", "config.lr": {"$lt": 0.1}}, order="-created_at")
-
-        Raises `InvalidRequest`, naming what is not among these.
+        >>> [found.job_type for found in api.runs("bikes", {"state": "running", "config.lr": None})]
+        ['train']
         """
         entity, project = parse_project(path, **self._defaults)
         wanted = None

@@ -37,6 +37,11 @@ class Artifact(Editable, Readable):
     daemon; nothing else is sent before `log_artifact`. May be used by several threads, by one process.
 
     `metadata` is a JSON object; it may be changed until the artifact is logged, and later by `save`.
+
+    >>> artifact = artifactd.Artifact("bike-dataset", "dataset", metadata={"frames": 2})
+    >>> artifact.add_dir("images")
+    >>> artifact.file_count, artifact.size, artifact.state
+    (2, 6, 'draft')
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class Artifact(Editable, Readable):
 
     @property
     def type(self) -> str:
+        """What kind of artifact it is: the same for all versions of a collection."""
         return self._type
 
     @property
@@ -84,6 +90,7 @@ class Artifact(Editable, Readable):
 
     @property
     def file_count(self) -> int:
+        """How many files it has."""
         if self._version:
             return self._version.files
         return self._submission.files if self._submission else len(self._table)
@@ -107,7 +114,7 @@ class Artifact(Editable, Readable):
 
     @property
     def manifest(self) -> Manifest:
-        """The same as `.manifest.entries`; reads it each time, as `entries` does."""
+        """`entries` as `.manifest.entries`; reads them each time, as that does."""
         return Manifest(self.entries)
 
     # Adding, while it is a draft.
@@ -127,6 +134,9 @@ class Artifact(Editable, Readable):
         The same name with the same content changes nothing. Raises `InvalidRequest` (a `ValueError`) if the
         file is missing or not regular, or the name has other content and `overwrite` is not set; `Denied`,
         `FileChanged`, `OutOfSpace`, `DaemonUnavailable`, `ArtifactFinalizedError`.
+
+        >>> draft.add_file("checkpoint.pt", "weights/last.pt").size
+        7
         """
         file = _path(path)
         target = normalise_entry_path(os.path.basename(file) if name is None else name)
@@ -153,6 +163,10 @@ class Artifact(Editable, Readable):
 
         Links are followed. Nothing is removed; entries whose content changed need `merge`. Either all files
         are added or none. Raises as `add_file` does, and `InvalidRequest` for a dangling link.
+
+        >>> draft.add_dir("images", name="train")
+        >>> list(draft.entries)
+        ['train/cat.png', 'train/dog.png']
         """
         prefix = f"{normalise_entry_path(name)}/" if name else ""
         _check_policy(policy)
@@ -178,6 +192,11 @@ class Artifact(Editable, Readable):
 
         `mode` is `x` (a new name) or `w` (may replace), with `b` and `+` if wanted. An exception inside the
         block drops the file. Raises as `add_file` does.
+
+        >>> with draft.new_file("notes.txt") as file:
+        ...     characters = file.write("trained on cats")
+        >>> draft.entries["notes.txt"].size
+        15
         """
         if mode.strip("bt+") not in ("x", "w"):
             raise InvalidRequest(f"mode {mode!r} does not write a new file", remedy="use 'x', 'w', 'xb' or 'wb'")
@@ -208,6 +227,11 @@ class Artifact(Editable, Readable):
         More than `max_objects` objects are an error: here for a directory, of the handle for a prefix. The same
         name with the same reference changes nothing. Raises `InvalidRequest` (a `ValueError`), also for a URI with
         a user or password, `Denied`, `FileChanged`, `ArtifactFinalizedError`.
+
+        >>> import os
+        >>> (entry,) = draft.add_reference(f"file://{os.path.abspath('checkpoint.pt')}")
+        >>> entry.path, entry.size
+        ('checkpoint.pt', 7)
         """
         from artifactd.client._references import draft_references
 
@@ -221,7 +245,10 @@ class Artifact(Editable, Readable):
     def add(self, obj: Table | PartitionedTable, name: str, overwrite: bool = False) -> Entry:
         """Add a table as it is now, as `name.table.json` or `name.partitioned-table.json`.
 
-        The same name with the same rows changes nothing. Raises as `add_file` does.
+        Also `artifact[name] = obj`. The same name with the same rows changes nothing. Raises as `add_file` does.
+
+        >>> draft.add(artifactd.Table(["id", "label"], [[1, "cat"]]), "labels").path
+        'labels.table.json'
         """
         from artifactd.client._tables.storing import add
 
@@ -231,7 +258,13 @@ class Artifact(Editable, Readable):
         self.add(obj, name)
 
     def remove(self, path: str | Entry) -> None:
-        """Drop a file, or everything below a directory. Raises `FileNotFoundError` if there is neither."""
+        """Drop a file, or everything below a directory. Raises `FileNotFoundError` if there is neither.
+
+        >>> draft.add_dir("images")
+        >>> draft.remove("cat.png")
+        >>> list(draft.entries)
+        ['dog.png']
+        """
         target = normalise_entry_path(path.path if isinstance(path, Entry) else path)
         with self._lock:
             self._require_open()
@@ -247,6 +280,11 @@ class Artifact(Editable, Readable):
 
         Nothing is downloaded, and what it still has in common is not uploaded when it is logged, to the same
         entity. Raises `ArtifactNotLoggedError`, `DaemonUnavailable`.
+
+        >>> draft = artifact.new_draft()
+        >>> draft.remove("cat.png")
+        >>> run.log_artifact(draft).wait().version
+        'v1'
         """
         version, link = self._require_version("new_draft")
         draft = Artifact(version.name, self._type, self._description, self._metadata)
@@ -255,17 +293,27 @@ class Artifact(Editable, Readable):
         return draft
 
     def finalize(self) -> None:
-        """Refuse further changes with `ArtifactFinalizedError`. Logging does this too."""
+        """Refuse further changes with `ArtifactFinalizedError`. Logging does this too.
+
+        >>> draft.finalize()
+        >>> draft.add_file("checkpoint.pt")
+        Traceback (most recent call last):
+        artifactd.protocol.errors.ArtifactFinalizedError: model: the artifact is finalized ...
+        """
         self._finalized = True
 
     # Reading, once it is committed.
 
     def get(self, name: str) -> Table | PartitionedTable:
-        """The table that was added as `name`, with or without its suffix; of a draft too.
+        """The table that was added as `name`, with or without its suffix; of a draft too. Also `artifact[name]`.
 
         Of a committed version only the table's own file is fetched, and parts of a partitioned table as they
         are read. Raises `EntryNotFound` (a `KeyError`) naming near matches, `InvalidRequest` for a file that is
         no table inside, and what `download` raises.
+
+        >>> draft["labels"] = artifactd.Table(["id", "label"], [[1, "cat"], [2, "dog"]])
+        >>> draft.get("labels").data
+        [[1, 'cat'], [2, 'dog']]
         """
         from artifactd.client._tables.storing import get
 
@@ -275,7 +323,14 @@ class Artifact(Editable, Readable):
         return self.get(name)
 
     def wait(self, timeout: float | None = None) -> Artifact:
-        """Wait until it is committed; see `LogHandle.wait`. Raises `ArtifactNotLoggedError` before logging."""
+        """Wait until it is committed, for at most `timeout` seconds, and return it; see `LogHandle.wait`.
+
+        Raises as that does, and `ArtifactNotLoggedError` before logging.
+
+        >>> handle = run.log_artifact(draft)
+        >>> draft.wait(timeout=60.0).version
+        'v0'
+        """
         if self._handle is None:
             self._require_version("wait")
             return self

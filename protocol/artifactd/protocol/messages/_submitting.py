@@ -97,7 +97,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """Where a submission stands. `version` is set once it is committed, `error` once it failed.
+    """Where a submission stands. `version` is set once it is committed, `error` once it failed; sizes in bytes.
 
     With `part_of`, the distributed id of a draft, it is a part that others finish, and never has a version.
     """
