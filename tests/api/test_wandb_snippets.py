@@ -288,3 +288,15 @@ def test_write_one_version_from_parallel_runs(name: str) -> None:
         run.finish_artifact(artifact)
     artifact = wandb.Api().artifact(f"{name}/distributed_artifact:latest")
     assert (artifact.version, sorted(artifact.entries)) == ("v0", ["0.png", "1.png", "2.png"])
+
+
+def test_parameters_go_by_their_other_names_as_well(name: str) -> None:
+    with wandb.init(project=name) as run:
+        artifact = wandb.Artifact(name="bikes", type="dataset")
+        artifact.add_file(local_path="bicycle-data.h5", name="data.h5")
+        artifact.add_dir(local_path="images", name="images")
+        run.log_artifact(artifact_or_path=artifact).wait(SECONDS)
+        used = run.use_artifact(artifact_or_name="bikes:latest", type="dataset")
+        assert used.get_entry(name="data.h5").path == "data.h5"
+        with pytest.raises(TypeError, match="both 'path' and 'local_path'"):
+            wandb.Artifact("a", "b").add_file(path="images/0.png", local_path="images/0.png")

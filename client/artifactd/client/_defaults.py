@@ -8,6 +8,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from artifactd.client._keywords import also_called
+
 if TYPE_CHECKING:
     from artifactd.client._run import Run
     from artifactd.client.artifact import Artifact
@@ -173,6 +175,7 @@ def finish_artifact(
     )
 
 
+@also_called(artifact_or_name="address_or_artifact")
 def use_artifact(
     address_or_artifact: str | Artifact, type: str | None = None, aliases: Sequence[str] | None = None
 ) -> Artifact:

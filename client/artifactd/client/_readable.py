@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from artifactd.client._entry import ArtifactFile, Entry
+from artifactd.client._keywords import also_called
 from artifactd.client._versioned import Versioned
 from artifactd.protocol.errors import InvalidRequest
 
@@ -99,6 +100,7 @@ class Readable(Versioned):
         version, daemon = self._require_version("verify")
         verify(self._root(root), filter(comes, read_entries(daemon, version)))
 
+    @also_called(name="path")
     def get_entry(self, path: str) -> Entry:
         """The file at `path`. Raises `EntryNotFound`, a `KeyError`, naming near matches.
 

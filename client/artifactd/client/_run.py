@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from artifactd.client import _defaults, _exit
 from artifactd.client._connection import now
+from artifactd.client._keywords import also_called
 from artifactd.client._lineage import RunLineage
 from artifactd.client._linking import link_version
 from artifactd.client._logging import Scope, log, use
@@ -182,6 +183,7 @@ class Run(RunLineage):
         self._pending.append(handle)
         return handle
 
+    @also_called(artifact_or_name="address_or_artifact")
     def use_artifact(
         self,
         address_or_artifact: str | Artifact,
