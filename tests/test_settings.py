@@ -59,6 +59,11 @@ def test_a_named_config_file_is_read_instead_of_the_homes(tmp_path: Path) -> Non
         ('[spool]\nreserve = "much"\n', ["artifactd.toml", "spool.reserve", "'much'", "integer"]),
         ("[spool]\nreserve = -1\n", ["spool.reserve", "-1", "greater than or equal to 0"]),
         ("[spool]\nrezerve = 1\n", ["artifactd.toml", "spool.rezerve", "no such setting"]),
+        ("[store.s3]\npart_size = 1\n", ["store.s3.part_size", "greater than or equal to 5242880"]),
+        ('[store.s3]\nsse = "rot13"\n', ["store.s3.sse", "rot13", "AES256"]),
+        ('[store.s3]\nkms_key_id = "key"\n', ["store.s3.kms_key_id", "needs sse"]),
+        ('[store.s3]\nstorage_class = "GLACIER"\n', ["store.s3.storage_class", "restored"]),
+        ('[store.s3]\nca_bundle = "/no/such/file"\n', ["store.s3.ca_bundle", "/no/such/file"]),
         ('[store]\nurl = "ftp://x"\n', ["store.url", "ftp://x", "pattern"]),
         ('[store.s3]\naddressing_style = "odd"\n', ["store.s3.addressing_style", "'odd'", "'path'"]),
         ("[upload]\nsubmissions = 0\n", ["upload.submissions", "0"]),
@@ -95,3 +100,10 @@ def test_the_cache_takes_a_size_in_bytes_or_its_default(tmp_path: Path) -> None:
     assert load(home=tmp_path, environ={"ARTIFACTD_CACHE__SIZE": "0"}).cache.size == 0
     with pytest.raises(BadSetting, match="ARTIFACTD_CACHE__SIZE"):
         load(home=tmp_path, environ={"ARTIFACTD_CACHE__SIZE": "-1"})
+
+
+def test_credentials_in_a_url_are_refused_and_not_shown(tmp_path: Path) -> None:
+    config(tmp_path, '[store.s3]\nproxy = "http://me:hunter2@proxy:3128"\n')
+    with pytest.raises(BadSetting, match=r"store.s3.proxy = 'http://…@proxy:3128'") as caught:
+        load(home=tmp_path, environ={})
+    assert "hunter2" not in str(caught.value)

@@ -59,7 +59,8 @@ async def open_server(
     stop_at: int | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[str]:
-    """Yield the endpoint. A body is read with a `pause` after each 64 KiB, and never beyond `stop_at` bytes."""
+    """Yield the endpoint. A body is read with a `pause` after each 64 KiB, and no more once `stop_at`
+    bytes of it have come."""
     async with trio.open_nursery() as nursery:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         # Small, so that what the reader does not read does not disappear in buffers.
@@ -95,6 +96,8 @@ async def _serve(
                         return
                     body += piece
                     await trio.sleep(pause)
+                if stop_at is not None and len(body) >= stop_at:
+                    await trio.sleep_forever()
                 method, target, _ = first.split(" ")
                 reply = answer(Request(method, target, headers, bytes(body)))
                 if reply.cut:

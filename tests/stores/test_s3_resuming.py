@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,25 +18,10 @@ from servers.process import S3Server
 from stores.conftest import PREFIX, Place, s3_place
 from stores.proxy import open_proxy
 from stores.support import MIB, Journal, digest, get, put, some_bytes
+from stores.wire import Wire
 
 PART = 5 * MIB
 DATA = some_bytes(4 * PART - 1)
-
-
-class Wire:
-    """Counts the parts that begin to pass, and cuts requests off that `cut` says."""
-
-    def __init__(self) -> None:
-        self.parts: Counter[int] = Counter()
-        self.cut: Callable[[bytes], bool] = lambda line: False
-
-    def upstream(self, data: bytes) -> bytes | None:
-        line = data.split(b"\r\n", 1)[0]
-        if self.cut(line):
-            return None
-        if match := re.match(rb"PUT .*partNumber=(\d+)", line):
-            self.parts[int(match[1])] += 1
-        return data
 
 
 def is_part(*numbers: int) -> Callable[[bytes], bool]:

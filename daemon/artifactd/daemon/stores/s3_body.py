@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Awaitable
 from socket import IPPROTO_TCP, TCP_INFO
 from typing import Any, NoReturn
 
@@ -63,33 +62,17 @@ class _Slices(Payload):
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         self._consumed = True
-        slow = False
-        for start in range(0, len(self._value), _SLICE):
-            slow |= await self._push(writer, writer.write(self._value[start : start + _SLICE]))
-        if slow:
-            await self._settle(writer)
-
-    async def _push(self, writer: Any, taken: Awaitable[None]) -> bool:
-        """Wait until the transport has room again, as long as the peer takes anything; whether that took long."""
-        slow = False
-        while True:
-            acked = _acknowledged(writer.transport)
-            try:
-                async with asyncio.timeout(STALL_TIMEOUT):
-                    await taken
-                return slow
-            except TimeoutError:
-                if _acknowledged(writer.transport) == acked:
-                    raise
-            # The slice is in the transport's hands; only the wait for room was given up.
-            taken, slow = writer.drain(), True
-
-    async def _settle(self, writer: Any) -> None:
-        """Let the kernel's buffer empty: the time in which the answer must come begins when we are done."""
-        acked = -1
-        while (now := _acknowledged(writer.transport)) != acked:
-            acked = now
-            await asyncio.sleep(_SETTLE_SECONDS)
+        watch = _Watch(writer)
+        try:
+            for start in range(0, len(self._value), _SLICE):
+                await writer.write(self._value[start : start + _SLICE])
+            if watch.slow:
+                await watch.settle()
+        except BaseException:
+            watch.abort()
+            raise
+        finally:
+            watch.stop()
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> NoReturn:
         raise NotImplementedError("the body is binary")
@@ -99,13 +82,49 @@ class _Slices(Payload):
         return 0
 
 
+class _Watch:
+    """Cuts a connection off whose peer has taken nothing for `STALL_TIMEOUT`: slow is not dead."""
+
+    def __init__(self, writer: Any) -> None:
+        self._transport: asyncio.Transport | None = writer.transport
+        self._loop = asyncio.get_running_loop()
+        self._acked = _acknowledged(self._transport)
+        self._timer = self._loop.call_later(STALL_TIMEOUT, self._look)
+        self.slow = False
+        """Whether it took so long that it had to look."""
+
+    def _look(self) -> None:
+        acked = _acknowledged(self._transport)
+        if acked == self._acked:
+            self.abort()
+            return
+        self._acked, self.slow = acked, True
+        self._timer = self._loop.call_later(STALL_TIMEOUT, self._look)
+
+    def abort(self) -> None:
+        """Drop the connection with what is queued in it; merely closed, it would try to send that for ever."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def settle(self) -> None:
+        """Let the kernel's buffer empty: the time in which the answer must come begins afterwards."""
+        acked = -1
+        while (now := _acknowledged(self._transport)) != acked:
+            acked = now
+            await asyncio.sleep(_SETTLE_SECONDS)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+
 def _acknowledged(transport: asyncio.Transport | None) -> int:
-    """The bytes that the peer's kernel has taken so far on this connection, under TLS as well."""
+    """The bytes that the peer's kernel has taken so far on this connection, also under TLS; -1 if it is gone."""
     socket = None if transport is None else transport.get_extra_info("socket")
-    if socket is None:
-        return -1
-    info = socket.getsockopt(IPPROTO_TCP, TCP_INFO, _BYTES_ACKED.size)
-    acked: int = _BYTES_ACKED.unpack(info)[0]
+    try:
+        info = socket.getsockopt(IPPROTO_TCP, TCP_INFO, _BYTES_ACKED.size) if socket else b""
+    except OSError:
+        info = b""
+    acked: int = _BYTES_ACKED.unpack(info)[0] if info else -1
     return acked
 
 
