@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from artifactd.client import data_types
-    from artifactd.client._defaults import finish, init, log_artifact, use_artifact
+    from artifactd.client._defaults import (
+        finish,
+        finish_artifact,
+        init,
+        log_artifact,
+        upsert_artifact,
+        use_artifact,
+    )
     from artifactd.client._entry import Entry
     from artifactd.client._run import Run
     from artifactd.client._tables.table import Table
@@ -79,14 +86,23 @@ __all__ = [
     "__version__",
     "data_types",
     "finish",
+    "finish_artifact",
     "init",
     "log_artifact",
     "run",
+    "upsert_artifact",
     "use_artifact",
 ]
 
 _HOMES = {
-    "artifactd.client._defaults": ("finish", "init", "log_artifact", "use_artifact"),
+    "artifactd.client._defaults": (
+        "finish",
+        "finish_artifact",
+        "init",
+        "log_artifact",
+        "upsert_artifact",
+        "use_artifact",
+    ),
     "artifactd.client._run": ("Run",),
     "artifactd.client._tables.table": ("Table",),
     "artifactd.client.api": ("Api",),

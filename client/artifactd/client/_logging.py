@@ -13,7 +13,7 @@ from artifactd.client.artifact import Artifact
 from artifactd.client.handle import LogHandle
 from artifactd.protocol import names
 from artifactd.protocol.errors import ArtifactFinalizedError, ArtifactNotFound, DaemonUnavailable, InvalidRequest
-from artifactd.protocol.messages import Accepted, GetVersion, Submit, Version
+from artifactd.protocol.messages import Accepted, DraftPart, GetVersion, Submit, Version
 
 __all__ = ["Scope", "as_name", "log", "look_up", "use"]
 
@@ -39,19 +39,30 @@ def log(
     *,
     after: LogHandle | None = None,
     priority: int = 0,
+    part: DraftPart | None = None,
 ) -> LogHandle:
-    """See `Client.log_artifact`."""
+    """See `Client.log_artifact`. With `part`, as a part of a draft: see `_parallel`."""
     checked_aliases = names.check_aliases(aliases)
     checked_tags = names.check_tags(tags)
     artifact = _as_artifact(link, artifact_or_path, name, type)
     if artifact._handle is not None:
-        if aliases or tags:
+        if part != artifact._part:
+            raise ArtifactFinalizedError(
+                "the artifact was logged or upserted already, and not as this", subject=artifact.name
+            )
+        if part is None and (aliases or tags):
             raise ArtifactFinalizedError(
                 "the artifact was logged already: aliases and tags go with the first call", subject=artifact.name
             )
         return artifact._handle
     if artifact._ttl is not None:
         link.require("ttl")
+    if part is not None:
+        link.require("drafts")
+        if artifact._wants_base:
+            raise InvalidRequest(
+                "an incremental artifact continues a version and can't be a part of another", subject=artifact.name
+            )
     if artifact._wants_base:
         _add_base(link, scope, artifact)
     sealed = artifact._seal(link)
@@ -81,6 +92,7 @@ def log(
         manifest_file=contents.manifest_file,
         pack=contents.pack,
         ttl=artifact._ttl,
+        draft=part,
     )
     try:
         link.request(message, Accepted, deadline=deadline)
@@ -92,6 +104,7 @@ def log(
             remedy=error.remedy,
         ) from error
     handle = LogHandle(link, sealed.id, artifact)
+    artifact._part = part
     artifact._accepted(handle)
     return handle
 

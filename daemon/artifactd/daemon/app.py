@@ -43,9 +43,11 @@ from artifactd.daemon.pipeline.cleaner import Cleaner
 from artifactd.daemon.pipeline.committer import Committer
 from artifactd.daemon.pipeline.digest_cache import DigestCache
 from artifactd.daemon.pipeline.durability import Durability
+from artifactd.daemon.pipeline.expiry import Expiry
 from artifactd.daemon.pipeline.hasher import Hasher
 from artifactd.daemon.pipeline.health import Health
 from artifactd.daemon.pipeline.ingest import Ingest
+from artifactd.daemon.pipeline.parts import Parts
 from artifactd.daemon.pipeline.uploader import Registration, Uploader
 from artifactd.daemon.pipeline.work import Tools
 from artifactd.daemon.queue.ending import Ending
@@ -150,12 +152,14 @@ class _Daemon:
             hasher=Hasher(cache),
             uploader=self._uploader,
             budget=ByteBudget(MEMORY),
+            parts=Parts(journal=journal, catalog=catalog, calls=calls, home=settings.home),
         )
         self._ingest = Ingest(tools, self._ending, settings.upload.submissions)
         self._committer = Committer(
             queue=self._queue, ending=self._ending, journal=journal, catalog=catalog, calls=calls
         )
         self._durability = Durability(queue=self._queue, journal=journal, writer=writer, spool=spool)
+        self._expiry = Expiry(catalog, calls, settings.drafts.expire)
         cached = settings.home / "cache"
         self._blobs = Cache(cached, limit=settings.cache.size, reserve=settings.spool.reserve)
         self._downloads = Downloads(
@@ -174,6 +178,7 @@ class _Daemon:
                 await stages.start(self._committer.run)
                 await stages.start(self._durability.run)
                 await stages.start(self._downloads.run)
+                await stages.start(self._expiry.run)
                 await stages.start(self._listen)
                 log.info(
                     "artifactd is ready",

@@ -113,6 +113,14 @@ class _UploadSettings(BaseModel):
     submissions: Annotated[int, Field(ge=1, le=1024)] = 64
 
 
+class _DraftsSettings(BaseModel):
+    """`[drafts]`: `expire` is how many seconds a draft of several writers lives after its last part."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    expire: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 7 * 86400.0
+
+
 class Settings(BaseModel):
     """Every setting. `home` holds the journal, the spool and, unless configured otherwise, catalog and blobs."""
 
@@ -125,6 +133,7 @@ class Settings(BaseModel):
     spool: _SpoolSettings = _SpoolSettings()
     cache: _CacheSettings = _CacheSettings()
     upload: _UploadSettings = _UploadSettings()
+    drafts: _DraftsSettings = _DraftsSettings()
 
     @property
     def store_url(self) -> str:

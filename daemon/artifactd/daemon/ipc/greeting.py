@@ -14,8 +14,8 @@ INLINE_MANIFEST = 64 << 10
 INLINE_PACK = 16 << 10
 """Contents that lie in the journal's row: one sync makes them durable, and no file is made and removed."""
 
-FEATURES = ("filters", "ttl")
-"""Fields that an older daemon would silently ignore: `type` and `name` of listings, `ttl` of `Submit`."""
+FEATURES = ("filters", "ttl", "drafts")
+"""Fields that an older daemon would silently ignore: `type`, `name` of listings, `ttl`, `draft` of `Submit`."""
 
 
 class Greeting:

@@ -98,6 +98,8 @@ def check_submit(submit: Submit) -> None:
         names.check_tag(tag)
     if submit.run is not None:
         names.check_scope(submit.run, "run id")
+    if submit.draft is not None:
+        names.check_scope(submit.draft.distributed_id, "distributed id")
     problems = {
         "ids have 16 bytes": len(submit.id) == len(submit.lane) == 16,
         f"an artifact has at most {MAX_FILES} files": 0 <= submit.files <= MAX_FILES,
@@ -106,6 +108,7 @@ def check_submit(submit: Submit) -> None:
         "priority is a small number": -1_000_000 <= submit.priority <= 1_000_000,
         f"at most {MAX_LABELS} aliases and tags": len(submit.aliases) + len(submit.tags) <= MAX_LABELS,
         f"at most {INLINE_PACK} bytes come inside": len(submit.pack or b"") <= INLINE_PACK,
+        "a part of a draft is logged after nothing": submit.draft is None or submit.after is None,
         "the manifest comes inside or as one file": (submit.manifest is None) != (submit.manifest_file is None),
         **rules_of_texts(submit.description, submit.metadata, submit.ttl),
     }

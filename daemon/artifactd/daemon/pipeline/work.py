@@ -19,6 +19,7 @@ from blake3 import blake3
 from artifactd.daemon.pipeline.batches import SMALL, Batch, plan
 from artifactd.daemon.pipeline.budget import ByteBudget
 from artifactd.daemon.pipeline.hasher import Hashed, Hasher
+from artifactd.daemon.pipeline.parts import Parts
 from artifactd.daemon.pipeline.uploader import Blob, Uploader
 from artifactd.daemon.queue.journal import Journal
 from artifactd.daemon.queue.recovery import submit_of
@@ -53,6 +54,7 @@ class Tools:
     hasher: Hasher
     uploader: Uploader
     budget: ByteBudget
+    parts: Parts
 
 
 class Work:
@@ -69,6 +71,9 @@ class Work:
     async def run(self) -> None:
         """Return when it is ready. Raises `ArtifactdError` if it can't be; cancelling leaves nothing behind."""
         self._tools.queue.advance(self._submission, State.HASHING)
+        if self._submission.draft is not None:
+            await self._contribute()
+            return
         first = await self._in_thread(self._begin)
         if len(first) == 1 and not first[0].is_large:
             manifest = await self._store_at_once(first[0])
@@ -79,6 +84,19 @@ class Work:
         # A drop that came while the last write returned has cancelled us, and must not be overtaken.
         await trio.lowlevel.checkpoint_if_cancelled()
         self._tools.queue.ready(self._submission, manifest)
+
+    async def _contribute(self) -> None:
+        """Register the files as a part of a draft; one that finishes it goes on with those of all parts."""
+        submission, parts = self._submission, self._tools.parts
+        if not await parts.registered(submission):
+            await self._store_files(await self._in_thread(self._begin))
+            with await self._in_thread(self._build_manifest) as file:
+                await parts.register(submission, file)
+        manifest, totals = None, None
+        if submission.part_of is None:
+            manifest, totals = await parts.merge(submission, self._in_thread, self._store_manifest)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self._tools.queue.ready(submission, manifest, totals)
 
     def uploading(self) -> None:
         if self._submission.state is State.HASHING:

@@ -31,7 +31,7 @@ from artifactd.protocol.messages._runs import (
     Runs,
     StartRun,
 )
-from artifactd.protocol.messages._submitting import Accepted, SpoolFile, Submission, Submit, Wait
+from artifactd.protocol.messages._submitting import Accepted, DraftPart, SpoolFile, Submission, Submit, Wait
 
 __all__ = [
     "MAX_FETCH_PATHS",
@@ -41,6 +41,7 @@ __all__ = [
     "Collections",
     "DeleteVersion",
     "Done",
+    "DraftPart",
     "EditVersion",
     "Failure",
     "Fetch",
