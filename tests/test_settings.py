@@ -59,6 +59,11 @@ def test_a_named_config_file_is_read_instead_of_the_homes(tmp_path: Path) -> Non
         ('[spool]\nreserve = "much"\n', ["artifactd.toml", "spool.reserve", "'much'", "integer"]),
         ("[spool]\nreserve = -1\n", ["spool.reserve", "-1", "greater than or equal to 0"]),
         ("[spool]\nrezerve = 1\n", ["artifactd.toml", "spool.rezerve", "no such setting"]),
+        ("[store.s3]\npart_size = 1\n", ["store.s3.part_size", "greater than or equal to 5242880"]),
+        ('[store.s3]\nsse = "rot13"\n', ["store.s3.sse", "rot13", "AES256"]),
+        ('[store.s3]\nkms_key_id = "key"\n', ["store.s3.kms_key_id", "needs sse"]),
+        ('[store.s3]\nstorage_class = "GLACIER"\n', ["store.s3.storage_class", "restored"]),
+        ('[store.s3]\nca_bundle = "/no/such/file"\n', ["store.s3.ca_bundle", "/no/such/file"]),
         ('[store]\nurl = "ftp://x"\n', ["store.url", "ftp://x", "pattern"]),
         ('[store.s3]\naddressing_style = "odd"\n', ["store.s3.addressing_style", "'odd'", "'path'"]),
         ("[upload]\nsubmissions = 0\n", ["upload.submissions", "0"]),
@@ -105,3 +110,10 @@ def test_references_are_allowed_by_a_comma_separated_list(tmp_path: Path) -> Non
     assert settings.references.buckets == {"team": ("shared",)}
     with pytest.raises(BadSetting, match=r"ARTIFACTD_REFERENCES_ALLOW: references\.allow"):
         load(home=tmp_path, environ={"ARTIFACTD_REFERENCES_ALLOW": "169.254.169.254"})
+
+
+def test_credentials_in_a_url_are_refused_and_not_shown(tmp_path: Path) -> None:
+    config(tmp_path, '[store.s3]\nproxy = "http://me:hunter2@proxy:3128"\n')
+    with pytest.raises(BadSetting, match=r"store.s3.proxy = 'http://…@proxy:3128'") as caught:
+        load(home=tmp_path, environ={})
+    assert "hunter2" not in str(caught.value)

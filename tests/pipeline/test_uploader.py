@@ -159,6 +159,15 @@ async def test_an_outage_of_any_length_is_outlived(
     assert witness.reasons[-1] is None
 
 
+@pytest.mark.parametrize("size", [10, 9 << 20])
+async def test_expired_credentials_spend_no_attempts_of_other_failures(
+    autojump_clock: trio.testing.MockClock, uploader: Uploader, store: FaultyStore, size: int
+) -> None:
+    store.faults = [Kind.CORRUPT, *[Kind.DENIED] * 20, Kind.CORRUPT, Kind.CORRUPT]
+    await uploader.ensure("e", [blob(b"x" * size, keep=size < 1000)], Witness())
+    assert len(store.puts) == 24
+
+
 @pytest.mark.parametrize("kind", [Kind.PERMANENT, Kind.CORRUPT, Kind.NOT_FOUND, Kind.CONFLICT])
 @pytest.mark.parametrize("size", [10, 9 << 20])
 async def test_what_cannot_succeed_is_given_up_and_names_the_file(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from artifactd.daemon.queue.journal import Journal
-from artifactd.daemon.queue.journal_schema import JournalTooNew
+from artifactd.daemon.queue.journal_schema import _STEPS, JournalTooNew
 from artifactd.daemon.queue.operations import (
     Accept,
     Finish,
@@ -24,8 +24,11 @@ from artifactd.daemon.queue.operations import (
     UploadCreated,
     UploadCreating,
     UploadEnded,
+    UploadParts,
+    UploadSent,
 )
 from artifactd.daemon.queue.rows import Row
+from artifactd.daemon.stores.base import SentPart, UnfinishedUpload
 from artifactd.protocol.errors import InvalidRequest, NotAccepted
 from artifactd.protocol.states import State
 
@@ -228,13 +231,57 @@ def test_old_results_are_forgotten_and_unfinished_work_is_not(journal: Journal) 
     assert journal.find(UID, b"b" * 16) is not None
 
 
+def part(number: int, etag: str = "etag") -> SentPart:
+    return SentPart(number, etag, 5 << 20, bytes([number]) * 32)
+
+
+def parts_of(journal: Journal, key: str) -> list[SentPart]:
+    found: list[SentPart] = write(journal, UploadParts(key))
+    return found
+
+
 def test_multipart_uploads_are_remembered_until_they_end(journal: Journal) -> None:
     write(journal, UploadCreating("key"))
-    assert journal.uploads() == [("key", None)]
-    write(journal, UploadCreated("key", "id"))
-    assert journal.uploads() == [("key", "id")]
+    (upload,) = journal.uploads()
+    assert (upload.key, upload.upload_id, upload.part_size) == ("key", None, None)
+    write(journal, UploadCreated("key", "id", 5 << 20))
+    (upload,) = journal.uploads()
+    assert (upload.key, upload.upload_id, upload.part_size) == ("key", "id", 5 << 20)
+    assert upload.touched_at == pytest.approx(time.time(), abs=60)
     write(journal, UploadEnded("key"))
     assert journal.uploads() == []
+
+
+def test_the_parts_of_an_upload_are_remembered_until_it_ends(journal: Journal) -> None:
+    for key in ("key", "other"):
+        write(journal, UploadCreating(key))
+        write(journal, UploadCreated(key, "id", 5 << 20))
+        write(journal, UploadSent(key, "id", [part(2), part(1)]))
+    write(journal, UploadSent("key", "id", [part(2, "sent again")]))
+    assert parts_of(journal, "key") == [part(1), part(2, "sent again")]
+    write(journal, UploadEnded("key"))
+    assert parts_of(journal, "key") == []
+    assert parts_of(journal, "other") == [part(1), part(2)]
+
+
+def test_parts_that_are_noted_too_late_belong_to_nobody(journal: Journal) -> None:
+    write(journal, UploadSent("key", "id", [part(1)]))
+    write(journal, UploadCreating("key"))
+    write(journal, UploadCreated("key", "id", 5 << 20))
+    write(journal, UploadSent("key", "an earlier id", [part(1)]))
+    assert parts_of(journal, "key") == []
+
+
+def test_a_journal_of_the_first_release_opens_with_its_uploads(path: Path) -> None:
+    db = apsw.Connection(str(path))
+    db.execute(_STEPS[0])
+    db.execute("INSERT INTO uploads VALUES ('key', 'id')")
+    db.pragma("user_version", 1)
+    db.close()
+    for _ in range(2):
+        journal = Journal(path, boot="this boot")
+        assert journal.uploads() == [UnfinishedUpload("key", "id", None, 0.0)]
+        journal.close()
 
 
 def test_the_write_ahead_log_is_really_on_and_syncs_fully(path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import trio
 from blake3 import blake3
 
-from artifactd.daemon.stores.base import Store, UnfinishedUpload
+from artifactd.daemon.stores.base import SentPart, Store, UnfinishedUpload
 from artifactd.daemon.stores.sources import BytesSource
 from artifactd.protocol.manifest import digest_of
 
@@ -19,29 +21,43 @@ MIB = 1 << 20
 
 @dataclass
 class Journal:
-    """An `UploadJournal` in memory; `calls` are the names and keys in order."""
+    """An `UploadJournal` in memory; `calls` are the names and keys in order, `open` the upload of each key."""
 
-    open: dict[str, str | None] = field(default_factory=dict)
+    open: dict[str, UnfinishedUpload] = field(default_factory=dict)
+    sent_parts: dict[str, dict[int, SentPart]] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
+
+    def ids(self) -> dict[str, str | None]:
+        return {upload.key: upload.upload_id for upload in self.open.values()}
 
     async def creating(self, key: str) -> None:
         await trio.lowlevel.checkpoint()
         self.calls.append(("creating", key))
-        self.open[key] = None
+        self.open[key] = UnfinishedUpload(key, None, None, time.time())
+        self.sent_parts[key] = {}
 
-    async def created(self, key: str, upload_id: str) -> None:
+    async def created(self, key: str, upload_id: str, part_size: int) -> None:
         await trio.lowlevel.checkpoint()
         self.calls.append(("created", key))
-        self.open[key] = upload_id
+        self.open[key] = UnfinishedUpload(key, upload_id, part_size, time.time())
+
+    def sent(self, key: str, upload_id: str, parts: Sequence[SentPart]) -> None:
+        if key in self.open and self.open[key].upload_id == upload_id:
+            self.sent_parts[key].update((part.number, part) for part in parts)
 
     async def ended(self, key: str) -> None:
         await trio.lowlevel.checkpoint()
         self.calls.append(("ended", key))
         del self.open[key]
+        self.sent_parts.pop(key, None)
 
     async def unfinished(self) -> list[UnfinishedUpload]:
         await trio.lowlevel.checkpoint()
-        return [UnfinishedUpload(key, upload_id) for key, upload_id in self.open.items()]
+        return list(self.open.values())
+
+    async def parts(self, key: str) -> list[SentPart]:
+        await trio.lowlevel.checkpoint()
+        return list(self.sent_parts.get(key, {}).values())
 
 
 class GatedSource:

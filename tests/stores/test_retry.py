@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifactd.daemon.stores.base import Kind
-from artifactd.daemon.stores.retry import FIRST_SECONDS, LONGEST_SECONDS, delay
+from artifactd.daemon.stores.retry import FIRST_SECONDS, LONGEST_SECONDS, MOST_SAVED, SHARE, RetryBudget, delay
 
 
 @given(st.sampled_from(Kind), st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
@@ -30,3 +30,27 @@ def test_delays_grow() -> None:
     assert [delay(Kind.TRANSIENT, attempt, 0.999) for attempt in range(1, 9)] == sorted(
         delay(Kind.TRANSIENT, attempt, 0.999) or 0 for attempt in range(1, 9)
     )
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 0.001)), max_size=2_000))
+def test_retries_stay_a_small_part_of_requests(steps: list[tuple[bool, float]]) -> None:
+    budget, now, asked, spent = RetryBudget(0.0), 0.0, 0, 0
+    for is_request, passed in steps:
+        now += passed
+        if is_request:
+            budget.asked()
+            asked += 1
+        else:
+            spent += budget.spend(now)
+    assert spent <= MOST_SAVED + SHARE * asked + now + 1e-6
+
+
+def test_a_budget_that_was_spent_comes_back_with_time_and_with_requests() -> None:
+    budget = RetryBudget(0.0)
+    assert sum(budget.spend(0.0) for _ in range(1_000)) == MOST_SAVED
+    assert budget.spend(1.0)
+    assert not budget.spend(1.0)
+    for _ in range(11):
+        budget.asked()
+    assert budget.spend(1.0)
+    assert sum(budget.spend(1e6) for _ in range(1_000)) == MOST_SAVED

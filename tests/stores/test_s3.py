@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from artifactd.daemon.stores.base import Kind, Store, StoreError
+from artifactd.daemon.stores.base import Kind, Store, StoreError, UnfinishedUpload
 from artifactd.daemon.stores.factory import S3Options, open_store
 from artifactd.daemon.stores.sources import BytesSource
 from servers.buckets import s3_client, unfinished_uploads
@@ -176,11 +177,11 @@ async def test_the_journal_knows_of_an_upload_before_the_server_does(
     def watch(data: bytes) -> bytes:
         line = data.split(b"\r\n", 1)[0]
         if line.startswith(b"POST") and b"?uploads" in line:
-            seen.append(("create", dict(journal.open)))
+            seen.append(("create", journal.ids()))
         elif line.startswith(b"PUT") and b"partNumber=" in line:
-            seen.append(("part", dict(journal.open)))
+            seen.append(("part", journal.ids()))
         elif line.startswith(b"POST") and b"uploadId=" in line:
-            seen.append(("complete", dict(journal.open)))
+            seen.append(("complete", journal.ids()))
         return data
 
     async with store_behind(juicefs_server, monkeypatch, journal, watch) as (store, _):
@@ -192,28 +193,41 @@ async def test_the_journal_knows_of_an_upload_before_the_server_does(
 
 
 @pytest.mark.parametrize("server_name", ["juicefs_server", "ministack_server"])
-async def test_recover_aborts_exactly_what_the_journal_names(
+async def test_recover_aborts_only_what_the_journal_names_and_nobody_can_go_on_with(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, journal: Journal, server_name: str
 ) -> None:
     server: S3Server = request.getfixturevalue(server_name)
     place = s3_place(server, monkeypatch)
+    now = time.time()
     client = s3_client(server)
+    names = ["aa/resumable", "aa/unsized", "aa/unanswered", "aa/unanswered-not", "aa/busy", "aa/foreign", "aa/old"]
     begun = {
         name: client.create_multipart_upload(Bucket=place.bucket, Key=f"{PREFIX}/{name}")["UploadId"]
-        for name in ["aa/known", "aa/unknown", "aa/unknown-not", "aa/foreign"]
+        for name in names
     }
+    client.upload_part(
+        Bucket=place.bucket,
+        Key=f"{PREFIX}/aa/busy",
+        UploadId=begun["aa/busy"],
+        PartNumber=1,
+        Body=b"another node's",
+    )
     client.close()
-    journal.open = {
-        "aa/known": begun["aa/known"],
-        "aa/unknown": None,
-        "aa/gone": "no-such-upload",
-        "aa/none": None,
-    }
+    uploads = [
+        UnfinishedUpload("aa/resumable", begun["aa/resumable"], 5 * MIB, now),
+        UnfinishedUpload("aa/unsized", begun["aa/unsized"], None, now),
+        UnfinishedUpload("aa/unanswered", None, None, now),
+        UnfinishedUpload("aa/busy", None, None, now),
+        UnfinishedUpload("aa/old", None, None, now - 3600),
+        UnfinishedUpload("aa/gone", "no-such-upload", None, now),
+        UnfinishedUpload("aa/none", None, None, now),
+    ]
+    journal.open = {upload.key: upload for upload in uploads}
     async with open_store(place.url, s3=place.options, journal=journal) as store:
-        assert await store.recover() == 4
-    assert journal.open == {}
+        assert await store.recover() == 6
+    assert list(journal.open) == ["aa/resumable"]
     left = [key.removeprefix(f"{PREFIX}/") for key, _ in unfinished_uploads(server, place.bucket)]
-    assert sorted(left) == ["aa/foreign", "aa/unknown-not"]
+    assert sorted(left) == ["aa/busy", "aa/foreign", "aa/old", "aa/resumable", "aa/unanswered-not"]
 
 
 async def test_a_server_that_is_away_is_transient_and_names_no_credentials(

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from artifactd.daemon.stores.base import Kind, StoreError
-from artifactd.daemon.stores.s3_options import S3Options
+from artifactd.daemon.stores.s3_attempts import Attempts
+from artifactd.daemon.stores.s3_buffers import Buffers
+from artifactd.daemon.stores.s3_gate import Gate
+from artifactd.daemon.stores.s3_multipart import Multipart, Upload
 from artifactd.daemon.stores.s3_requests import Part
 from artifactd.daemon.stores.s3_upload import SMALL_PUTS, Uploads
 from artifactd.daemon.stores.sources import BytesSource
@@ -61,8 +64,8 @@ def upload(server: Server, parts: int, concurrency: int) -> None:
     data = some_bytes(parts * PART - 1)
 
     async def run() -> None:
-        uploads = Uploads(server, S3Options(part_size=PART, concurrency=concurrency))
-        await uploads.put_parts("aa/object", "id", BytesSource(data), digest(data))
+        multipart = Multipart(server, Gate(concurrency), Attempts(), Buffers(PART, PART * concurrency))
+        await multipart.put(Upload("aa/object", "id", PART), BytesSource(data), digest(data), lambda _: None)
 
     asyncio.run(run())
 
@@ -78,7 +81,7 @@ def test_the_small_objects_of_a_batch_overlap_within_the_limit() -> None:
     server = Server(together=SMALL_PUTS)
 
     async def run() -> None:
-        uploads = Uploads(server, S3Options())
+        uploads = Uploads(server, Gate(2 * SMALL_PUTS), Attempts(), Buffers(PART, PART))
         outcomes = await uploads.put_many([(f"aa/{n}", b"x") for n in range(2 * SMALL_PUTS)])
         assert outcomes == [None] * (2 * SMALL_PUTS)
 

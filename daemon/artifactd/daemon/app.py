@@ -129,8 +129,7 @@ def _register(catalog: Catalog, rows: Sequence[Registration]) -> list[outcome.Ou
 
 
 def _s3_options(settings: Settings) -> S3Options:
-    s3 = settings.store.s3
-    return S3Options(endpoint_url=s3.endpoint_url, region=s3.region, addressing_style=s3.addressing_style)
+    return S3Options(**settings.store.s3.model_dump(mode="json"))
 
 
 def _reference_policy(settings: Settings) -> Policy:

@@ -7,12 +7,13 @@ with `--config`, else `artifactd.toml` in the home, else `/etc/artifactd/artifac
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FilePath, ValidationError, ValidationInfo, field_validator
 
 from artifactd.protocol.endpoint import check_socket_path, default_home, home_socket
 from artifactd.protocol.errors import InvalidRequest
@@ -22,19 +23,53 @@ __all__ = ["BadSetting", "S3Settings", "Settings", "load"]
 SYSTEM_CONFIG = Path("/etc/artifactd/artifactd.toml")
 CONFIG_NAME = "artifactd.toml"
 
+_SERVER = r"^https?://[^/@]+[^@]*$"
+"""A URL without credentials in it: settings may be shown."""
+
 
 class BadSetting(Exception):
     """A setting that stops the start: which file or variable, which key, which value, what would be right."""
 
 
 class S3Settings(BaseModel):
-    """`[store.s3]`: how the S3 server is reached. Credentials come from the SDK's own chain."""
+    """`[store.s3]`: how the S3 server is reached. Credentials come from the SDK's own chain.
+
+    `endpoint_url`, `region` and `addressing_style` say where it is; without them it is what the SDK finds. `proxy`
+    is the URL of an HTTP proxy, and `ca_bundle` a file with the certificates to trust.
+
+    `sse` encrypts new objects with keys of S3 (`AES256`) or of KMS (`aws:kms`), there with `kms_key_id` if given;
+    `storage_class` is theirs. Without them the bucket's own rules hold.
+
+    Objects of more than 8 MiB go in parts of `part_size` bytes, or larger ones where that would be more than
+    10,000; `concurrency` parts are on their way at once, and in memory: the two bound what uploads take of it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    endpoint_url: str | None = None
+    endpoint_url: Annotated[str, Field(pattern=_SERVER)] | None = None
     region: str | None = None
     addressing_style: Literal["auto", "path", "virtual"] = "auto"
+    proxy: Annotated[str, Field(pattern=_SERVER)] | None = None
+    ca_bundle: FilePath | None = None
+    sse: Literal["AES256", "aws:kms"] | None = None
+    kms_key_id: Annotated[str, Field(min_length=1)] | None = None
+    storage_class: Annotated[str, Field(pattern=r"^[A-Z0-9_]+$")] | None = None
+    part_size: Annotated[int, Field(ge=5 << 20, le=1 << 30)] = 16 << 20
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 8
+
+    @field_validator("kms_key_id")
+    @classmethod
+    def _check_key(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("sse") != "aws:kms":
+            raise ValueError('needs sse = "aws:kms"')
+        return value
+
+    @field_validator("storage_class")
+    @classmethod
+    def _check_class(cls, value: str | None) -> str | None:
+        if value in ("GLACIER", "DEEP_ARCHIVE"):
+            raise ValueError("objects of this class cannot be read without being restored first")
+        return value
 
 
 class _StoreSettings(BaseModel):
@@ -210,4 +245,5 @@ def _explain(problem: dict[str, Any], layers: _Layers) -> str:
     wanted = problem["msg"]
     if problem["type"] == "extra_forbidden":
         wanted = "there is no such setting"
-    return f"{layers.origin(key)}: {'.'.join(key)} = {problem['input']!r}: {wanted}"
+    shown = re.sub(r"//[^/@]*@", "//…@", repr(problem["input"]))
+    return f"{layers.origin(key)}: {'.'.join(key)} = {shown}: {wanted}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -114,28 +115,31 @@ class Uploader:
 
     async def _put_small(self, entity: str, blobs: Sequence[Blob], progress: Progress) -> None:
         pending = [(blob, await _bytes_of(blob)) for blob in blobs]
-        attempt = 0
+        failures: Counter[Kind] = Counter()
         while pending:
             items = [(blob_key(entity, blob.digest), data) for blob, data in pending]
             errors = await self._store.put_batch(items)
             failed = [(item, error) for item, error in zip(pending, errors, strict=True) if error is not None]
             pending = [item for item, _ in failed]
             if failed:
-                attempt += 1
-                (blob, _), error = min(failed, key=lambda item: delay(item[1].kind, attempt, 0.0) is not None)
-                await self._pause(blob, error, attempt, progress)
+                failures.update({error.kind for _, error in failed})
+                (blob, _), error = min(
+                    failed, key=lambda item: delay(item[1].kind, failures[item[1].kind], 0.0) is not None
+                )
+                await self._pause(blob, error, failures[error.kind], progress)
             else:
                 self._recovered(progress)
 
     async def _put_large(self, entity: str, blob: Blob, progress: Progress) -> None:
-        attempt = 0
+        # An outage, or credentials that expired, cost nothing of the attempts that other failures have.
+        failures: Counter[Kind] = Counter()
         while True:
             try:
                 async with blob.open() as source:
                     await self._store.put(blob_key(entity, blob.digest), source, digest=blob.digest)
             except StoreError as error:
-                attempt += 1
-                await self._pause(blob, error, attempt, progress)
+                failures[error.kind] += 1
+                await self._pause(blob, error, failures[error.kind], progress)
             else:
                 self._recovered(progress)
                 return

@@ -21,6 +21,7 @@ import outcome
 from artifactd.daemon.queue.journal_schema import open_journal, open_reader
 from artifactd.daemon.queue.rows import COLUMNS, Row, checksum, from_sql, is_intact, to_sql
 from artifactd.daemon.queue.sqlite import NO_SPACE, transaction
+from artifactd.daemon.stores.base import UnfinishedUpload
 from artifactd.protocol.errors import InvalidRequest, NotAccepted, OutOfSpace
 from artifactd.protocol.states import State
 
@@ -197,9 +198,10 @@ class Journal:
             ).fetchall()
         return dict(found)
 
-    def uploads(self) -> list[tuple[str, str | None]]:
-        """Multipart uploads that began and have not ended, as (key, upload id or None)."""
+    def uploads(self) -> list[UnfinishedUpload]:
+        """Multipart uploads that began and have not ended."""
         with self._reading:
-            return [
-                (key, upload_id) for key, upload_id in self._reader.execute("SELECT key, upload_id FROM uploads")
-            ]
+            found: list[Any] = self._reader.execute(
+                "SELECT key, upload_id, part_size, touched_at FROM uploads"
+            ).fetchall()
+        return [UnfinishedUpload(*row) for row in found]

@@ -11,11 +11,9 @@ from artifactd.daemon.queue.sqlite import NO_SPACE, transaction
 
 __all__ = ["JournalTooNew", "open_journal", "open_reader"]
 
-SCHEMA_VERSION = 1
-
 log = structlog.get_logger()
 
-_SCHEMA = """
+_INITIAL = """
 CREATE TABLE submissions (
     position INTEGER PRIMARY KEY,
     uid INTEGER NOT NULL,
@@ -54,6 +52,24 @@ CREATE TABLE quarantine (
 ) STRICT;
 """
 
+_RESUMABLE_UPLOADS = """
+ALTER TABLE uploads ADD COLUMN part_size INTEGER;
+ALTER TABLE uploads ADD COLUMN touched_at REAL NOT NULL DEFAULT 0;
+CREATE TABLE upload_parts (
+    key TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    etag TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    prefix BLOB NOT NULL,
+    PRIMARY KEY (key, number)
+) STRICT, WITHOUT ROWID;
+"""
+
+_STEPS = (_INITIAL, _RESUMABLE_UPLOADS)
+"""Step n takes a journal from version n to n + 1. A step that was released never changes."""
+
+SCHEMA_VERSION = len(_STEPS)
+
 _PREALLOCATED = 8 << 20
 """Bytes that the database file and its write-ahead log own before the disk can fill up."""
 
@@ -73,9 +89,10 @@ def open_journal(path: Path) -> apsw.Connection:
     version = db.pragma("user_version")
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise JournalTooNew(f"{path} has schema {version}; this artifactd knows up to {SCHEMA_VERSION}")
-    if version == 0:
+    if version < SCHEMA_VERSION:
         with transaction(db):
-            db.execute(_SCHEMA)
+            for step in _STEPS[version:]:
+                db.execute(step)
             db.pragma("user_version", SCHEMA_VERSION)
     try:
         _preallocate(db)

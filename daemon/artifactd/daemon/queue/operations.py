@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import apsw
 
 from artifactd.daemon.queue.journal import Journal
 from artifactd.daemon.queue.rows import Row
+from artifactd.daemon.stores.base import SentPart
 from artifactd.protocol.errors import InvalidRequest, NotAccepted
 from artifactd.protocol.states import State
 
-__all__ = ["Accept", "Finish", "MarkDurable", "Prune", "UploadCreated", "UploadCreating", "UploadEnded"]
+__all__ = [
+    "Accept",
+    "Finish",
+    "MarkDurable",
+    "Prune",
+    "UploadCreated",
+    "UploadCreating",
+    "UploadEnded",
+    "UploadParts",
+    "UploadSent",
+]
 
 MAX_DEADLINE_SECONDS = 7 * 86400
 """How far ahead a call may give up: what is older than this in a lane can never be accepted."""
@@ -126,18 +138,48 @@ class UploadCreating:
     key: str
 
     def apply(self, journal: Journal, db: apsw.Connection) -> None:
-        db.execute("REPLACE INTO uploads VALUES (?, NULL)", (self.key,))
+        _forget_upload(db, self.key)
+        db.execute("INSERT INTO uploads VALUES (?, NULL, NULL, ?)", (self.key, time.time()))
 
 
 @dataclass(frozen=True, slots=True)
 class UploadCreated:
-    """The multipart upload has this id; no part of it was sent yet."""
+    """The multipart upload has this id and parts of this size; none was sent yet."""
 
     key: str
     upload_id: str
+    part_size: int
 
     def apply(self, journal: Journal, db: apsw.Connection) -> None:
-        db.execute("REPLACE INTO uploads VALUES (?, ?)", (self.key, self.upload_id))
+        row = (self.key, self.upload_id, self.part_size, time.time())
+        db.execute("REPLACE INTO uploads VALUES (?, ?, ?, ?)", row)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadSent:
+    """Parts of the multipart upload have arrived. Of one that has ended meanwhile they are dropped."""
+
+    key: str
+    upload_id: str
+    parts: Sequence[SentPart]
+
+    def apply(self, journal: Journal, db: apsw.Connection) -> None:
+        upload = (time.time(), self.key, self.upload_id)
+        db.execute("UPDATE uploads SET touched_at = ? WHERE key = ? AND upload_id = ?", upload)
+        if db.changes():
+            rows = [(self.key, part.number, part.etag, part.size, part.prefix) for part in self.parts]
+            db.executemany("REPLACE INTO upload_parts VALUES (?, ?, ?, ?, ?)", rows)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadParts:
+    """Gives the parts that were noted: read by the writer, so that what was posted before is among them."""
+
+    key: str
+
+    def apply(self, journal: Journal, db: apsw.Connection) -> list[SentPart]:
+        query = "SELECT number, etag, size, prefix FROM upload_parts WHERE key = ? ORDER BY number"
+        return [SentPart(*row) for row in db.execute(query, (self.key,))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,4 +189,9 @@ class UploadEnded:
     key: str
 
     def apply(self, journal: Journal, db: apsw.Connection) -> None:
-        db.execute("DELETE FROM uploads WHERE key = ?", (self.key,))
+        _forget_upload(db, self.key)
+
+
+def _forget_upload(db: apsw.Connection, key: str) -> None:
+    db.execute("DELETE FROM uploads WHERE key = ?", (key,))
+    db.execute("DELETE FROM upload_parts WHERE key = ?", (key,))

@@ -18,12 +18,14 @@ RETRY_SECONDS = 1.0
 log = structlog.get_logger()
 
 
-async def persist(writer: GroupCommit[Operation, Any], *operations: Operation) -> None:
-    """Return once `operations` are durable. They must be safe to repeat. Cancelling stops the waiting."""
+async def persist(writer: GroupCommit[Operation, Any], *operations: Operation) -> list[Any]:
+    """Return their results once `operations` are durable. They must be safe to repeat.
+
+    Cancelling stops the waiting.
+    """
     while True:
         try:
-            await writer.submit(*operations)
-            return
+            return await writer.submit(*operations)
         except OutOfSpace as error:
             log.error("the journal cannot be written", reason=str(error))
             await trio.sleep(RETRY_SECONDS)

@@ -15,6 +15,7 @@ __all__ = [
     "SINGLE_PUT",
     "Kind",
     "ObjectInfo",
+    "SentPart",
     "Source",
     "Store",
     "StoreError",
@@ -85,26 +86,52 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedUpload:
-    """A multipart upload that an earlier process began. `upload_id` is None where it died while creating it."""
+    """A multipart upload that was begun and not ended, cut into parts of `part_size` bytes.
+
+    `upload_id` is None where the process died while creating it. One with either missing cannot be continued.
+    `touched_at` is when it was created, or when a part of it was last noted (seconds since the epoch).
+    """
 
     key: str
     upload_id: str | None
+    part_size: int | None
+    touched_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SentPart:
+    """A part that the server has acknowledged: its number from 1, its ETag as the server gave it, and its size.
+
+    `prefix` is the raw BLAKE3 of the source from its beginning to the part's end, as it was when it was read: a
+    source with this prefix has these bytes here.
+    """
+
+    number: int
+    etag: str
+    size: int
+    prefix: bytes
 
 
 class UploadJournal(Protocol):
-    """The durable memory of multipart uploads. Each method returns once its record survives a kill."""
+    """The durable memory of multipart uploads. Its coroutines return once their record survives a kill."""
 
     async def creating(self, key: str) -> None:
-        """About to create a multipart upload under `key`."""
+        """About to create a multipart upload under `key`. What was known of an earlier one is forgotten."""
 
-    async def created(self, key: str, upload_id: str) -> None:
-        """The upload exists; no part of it was sent yet."""
+    async def created(self, key: str, upload_id: str, part_size: int) -> None:
+        """The upload exists, and its parts will have `part_size` bytes; none was sent yet."""
+
+    def sent(self, key: str, upload_id: str, parts: Sequence[SentPart]) -> None:
+        """These parts have arrived. From any thread; recorded soon, or never: a hint that saves sending again."""
 
     async def ended(self, key: str) -> None:
         """The upload was completed or aborted."""
 
     async def unfinished(self) -> list[UnfinishedUpload]:
         """Uploads begun and never ended."""
+
+    async def parts(self, key: str) -> list[SentPart]:
+        """What `sent` told of the upload under `key`, all that was told before included."""
 
 
 class Store(Protocol):
@@ -117,7 +144,8 @@ class Store(Protocol):
         """Store the whole of `source` under `key`, in one request or as a multipart upload.
 
         The bytes are hashed again as they are sent; if they are not `digest`, nothing becomes visible under
-        `key` and the error's kind is `CORRUPT`. An equal object that lies there already is success.
+        `key` and the error's kind is `CORRUPT`. An equal object that lies there already is success. What a
+        failed, cancelled or killed upload has sent already may be kept for the next `put` of the same key.
         """
 
     async def put_batch(self, items: Sequence[tuple[str, bytes | memoryview]]) -> list[StoreError | None]:
@@ -139,8 +167,9 @@ class Store(Protocol):
         """Every object whose key starts with `prefix`, in the order of keys; close it when stopping early."""
 
     async def recover(self) -> int:
-        """Abort what earlier processes left unfinished, as the upload journal tells; return how many.
+        """Take stock of what earlier processes left unfinished, before the first `put`.
 
+        What the next `put` of its key can continue is kept, the rest aborted; returns how many were aborted.
         What cannot be aborted now stays in the journal, for the next `put` of its key or the next start.
         """
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
+from aiobotocore.session import AioSession
 from botocore.handlers import add_expect_header
 
 from artifactd.daemon.stores.s3_body import swap_body
+from artifactd.daemon.stores.s3_credentials import Credentials
 from artifactd.daemon.stores.s3_options import S3Options
 
 __all__ = ["open_client"]
@@ -33,15 +34,23 @@ async def open_client(options: S3Options, small_puts: int) -> Any:
         # A SHA-256 of each body would be the most expensive step of all.
         s3={"payload_signing_enabled": False, "addressing_style": options.addressing_style},
         # One attempt: parts are retried here, by kind, and everything else by the pipeline's policy, which sees
-        # each failure. (aiohttp alone repeats an idempotent request on a stale connection; a PUT of ours is one.)
+        # each failure.
         retries={"mode": "standard", "total_max_attempts": 1},
+        proxies={"http": options.proxy, "https": options.proxy} if options.proxy else None,
     )
-    context = get_session().create_client(
-        "s3", region_name=options.region, endpoint_url=options.endpoint_url, config=config
+    session, credentials = AioSession(), Credentials()
+    session.register_component("credential_provider", credentials)
+    context = session.create_client(
+        "s3",
+        region_name=options.region,
+        endpoint_url=options.endpoint_url,
+        verify=options.ca_bundle,
+        config=config,
     )
     # Entered by hand: it is closed by another asyncio task than this one.
     client = await context.__aenter__()
     client.meta.events.register("before-send.s3", swap_body)
+    client.meta.events.register("after-call.s3", credentials.see)
     # It would cost each body a round trip.
     client.meta.events.unregister("before-call.s3", add_expect_header)
     return client

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import aiohttp
 from botocore.exceptions import (
     BotoCoreError,
@@ -23,12 +25,13 @@ from botocore.exceptions import (
     SSLError,
     TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 
 from artifactd.daemon.stores.base import Kind, StoreError
 
-__all__ = ["S3_ERRORS", "classify"]
+__all__ = ["S3_ERRORS", "classify", "kind_of_answer"]
 
-S3_ERRORS = (BotoCoreError, ClientError, aiohttp.ClientError, TimeoutError)
+S3_ERRORS = (BotoCoreError, ClientError, ResponseParserError, aiohttp.ClientError, TimeoutError)
 """All that a request raises, cancellation aside."""
 
 _BY_CODE = {
@@ -38,8 +41,9 @@ _BY_CODE = {
     ),
     Kind.DENIED: (
         "AccessDenied AccountProblem AllAccessDisabled AuthorizationHeaderMalformed ExpiredToken Forbidden "
-        "InvalidAccessKeyId InvalidToken NoSuchBucket RequestTimeTooSkewed SignatureDoesNotMatch "
-        "TokenRefreshRequired"
+        "InvalidAccessKeyId InvalidToken KMS.DisabledException KMS.InvalidKeyUsageException "
+        "KMS.KMSInvalidStateException KMS.NotFoundException NoSuchBucket RequestExpired RequestTimeTooSkewed "
+        "SignatureDoesNotMatch TokenRefreshRequired"
     ),
     Kind.NOT_FOUND: "NoSuchKey NoSuchUpload NotFound",
     Kind.CONFLICT: "ConditionalRequestConflict PreconditionFailed",
@@ -77,11 +81,16 @@ _CUT_OFF = (
     HTTPClientError,
     IncompleteReadError,
     ReadTimeoutError,
+    ResponseParserError,
     ResponseStreamingError,
     TimeoutError,
     aiohttp.ClientError,
 )
 
+_LONGEST_REASON = 500
+"""Characters; an answer that cannot be read would be quoted in full."""
+_ABOUT_UPLOADS = frozenset({"abort", "list parts of"})
+"""Operations for which an upload that is gone is an answer."""
 _TAKES_EFFECT = frozenset({"put", "create", "complete"})
 """Operations that change what others see, or leave something behind, even if their answer is lost."""
 
@@ -89,15 +98,20 @@ _TAKES_EFFECT = frozenset({"put", "create", "complete"})
 def classify(error: Exception, operation: str, key: str) -> StoreError:
     """Build the `StoreError` for one of `S3_ERRORS` that `operation` raised."""
     if isinstance(error, ClientError):
+        kind = kind_of_answer(error.response, operation)
         details = error.response.get("Error", {})
-        code = str(details.get("Code", ""))
-        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-        return StoreError(_answered(code, status, operation), operation, key, f"{code}: {details.get('Message')}")
-    return StoreError(_unanswered(error, operation), operation, key, str(error) or type(error).__name__)
+        reason = f"{details.get('Code', '')}: {details.get('Message')}"
+    else:
+        kind = _unanswered(error, operation)
+        reason = str(error) or type(error).__name__
+    return StoreError(kind, operation, key, reason[:_LONGEST_REASON])
 
 
-def _answered(code: str, status: int, operation: str) -> Kind:
-    if code == "NoSuchUpload" and operation != "abort":
+def kind_of_answer(response: dict[str, Any], operation: str) -> Kind:
+    """What a failure means, from the SDK's parsed answer."""
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    code = str(response.get("Error", {}).get("Code", ""))
+    if code == "NoSuchUpload" and operation not in _ABOUT_UPLOADS:
         # Somebody aborted it under us; another attempt makes a new one.
         return Kind.TRANSIENT
     kind = _KIND_OF_CODE.get(code) or _KIND_OF_STATUS.get(status)

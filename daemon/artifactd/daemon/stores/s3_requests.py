@@ -6,15 +6,17 @@ even right ones: what a server refuses, and then accepts without, it is not sent
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from artifactd.daemon.stores.asyncio_bridge import in_thread
 from artifactd.daemon.stores.base import Kind, ObjectInfo, StoreError
 from artifactd.daemon.stores.os_errors import os_errors, write_all
 from artifactd.daemon.stores.s3_body import Body
+from artifactd.daemon.stores.s3_checksums import decoded, encoded
 from artifactd.daemon.stores.s3_errors import S3_ERRORS, classify
+from artifactd.daemon.stores.s3_resume import StoredPart
 
 __all__ = ["Part", "Requests"]
 
@@ -33,28 +35,34 @@ class Part(NamedTuple):
 
 
 class Requests:
-    """Requests about keys below `prefix`, which is empty or ends with a slash."""
+    """Requests about keys below `prefix`, which is empty or ends with a slash.
 
-    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
+    `new_object` are the parameters of every request that makes an object: its encryption, its storage class.
+    """
+
+    def __init__(self, client: Any, bucket: str, prefix: str, new_object: Mapping[str, str] | None = None) -> None:
         self._client = client
         self._bucket = bucket
         self._prefix = prefix
+        self._new_object = dict(new_object or {})
         self._checksums = True
         self._whole_checksum = True
 
     async def put(self, key: str, data: memoryview, crc: int) -> None:
-        await self._send("put", "put_object", key, data, crc)
+        await self._send("put", "put_object", key, data, crc, **self._new_object)
 
     async def create(self, key: str) -> str:
         """Create a multipart upload and return its id."""
-        response = await self._with_checksum("create", "create_multipart_upload", key, _ALGORITHM)
-        return str(response["UploadId"])
+        response = await self._with_checksum(
+            "create", "create_multipart_upload", key, _ALGORITHM, **self._new_object
+        )
+        return str(_expect(response, "UploadId", "create", key))
 
     async def put_part(self, key: str, upload_id: str, number: int, data: memoryview, crc: int) -> Part:
         response = await self._send(
             "put part of", "upload_part", key, data, crc, UploadId=upload_id, PartNumber=number
         )
-        return Part(number, response["ETag"], crc, len(data))
+        return Part(number, str(_expect(response, "ETag", "put part of", key)), crc, len(data))
 
     async def complete(self, key: str, upload_id: str, parts: Sequence[Part], crc: int) -> bool:
         """Make the parts one object; `crc` is that of the whole.
@@ -63,11 +71,11 @@ class Requests:
         """
         listed = [
             {"PartNumber": part.number, "ETag": part.etag}
-            | ({"ChecksumCRC64NVME": _encoded(part.crc)} if self._checksums else {})
+            | ({"ChecksumCRC64NVME": encoded(part.crc)} if self._checksums else {})
             for part in parts
         ]
         request = {"UploadId": upload_id, "MultipartUpload": {"Parts": listed}}
-        whole = {"ChecksumCRC64NVME": _encoded(crc), "ChecksumType": "FULL_OBJECT"}
+        whole = {"ChecksumCRC64NVME": encoded(crc), "ChecksumType": "FULL_OBJECT"}
         if self._checksums and self._whole_checksum:
             try:
                 response = await self._call("complete", "complete_multipart_upload", key, **request, **whole)
@@ -88,19 +96,37 @@ class Requests:
             if error.kind is not Kind.NOT_FOUND:
                 raise
 
-    async def uploads(self, key: str) -> list[str]:
-        """The ids of all unfinished multipart uploads with exactly this key."""
-        found: list[str] = []
+    async def uploads(self, key: str) -> list[tuple[str, datetime]]:
+        """The unfinished multipart uploads with exactly this key: id, and when it was begun."""
+        found: list[tuple[str, datetime]] = []
         marker: dict[str, str] = {}
         while True:
             page = await self._bucket_call(
                 "list uploads of", "list_multipart_uploads", key, Prefix=self._prefix + key, **marker
             )
-            uploads = page.get("Uploads", ())
-            found += [upload["UploadId"] for upload in uploads if upload["Key"] == self._prefix + key]
+            uploads = [upload for upload in page.get("Uploads", ()) if upload["Key"] == self._prefix + key]
+            found += [(upload["UploadId"], upload["Initiated"]) for upload in uploads]
             if not page.get("IsTruncated"):
                 return found
             marker = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+
+    async def parts(self, key: str, upload_id: str) -> dict[int, StoredPart] | None:
+        """The parts that the server has, by number, or None if there is no such upload (any more)."""
+        found: dict[int, StoredPart] = {}
+        marker: dict[str, int] = {}
+        while True:
+            try:
+                page = await self._call("list parts of", "list_parts", key, UploadId=upload_id, **marker)
+            except StoreError as error:
+                if error.kind is not Kind.NOT_FOUND:
+                    raise
+                return None
+            for part in page.get("Parts", ()):
+                crc = decoded(part.get("ChecksumCRC64NVME"))
+                found[part["PartNumber"]] = StoredPart(part["ETag"], part["Size"], crc)
+            if not page.get("IsTruncated"):
+                return found
+            marker = {"PartNumberMarker": page["NextPartNumberMarker"]}
 
     async def get(self, key: str, fd: int, offset: int, length: int | None) -> int:
         """Write a range of the object to `fd`; one that begins at or after its end is empty."""
@@ -155,6 +181,26 @@ class Requests:
             return None
         return ObjectInfo(key, response["ContentLength"])
 
+    async def compare(self, key: str, size: int, crc: int) -> bool | None:
+        """Whether the object is what was sent, by its size and, where the server tells it, its checksum.
+
+        None if there is no object.
+        """
+        try:
+            response = await self._call("head", "head_object", key, ChecksumMode="ENABLED")
+        except StoreError as error:
+            if error.kind is not Kind.NOT_FOUND:
+                raise
+            return None
+        return response["ContentLength"] == size and decoded(response.get("ChecksumCRC64NVME")) in (None, crc)
+
+    async def took_effect(self, key: str, size: int, crc: int) -> bool:
+        """Look after an answer was lost. Where looking fails as well, the outcome stays unknown: False."""
+        try:
+            return await self.compare(key, size, crc) is True
+        except StoreError:
+            return False
+
     async def delete(self, key: str) -> None:
         try:
             await self._call("delete", "delete_object", key)
@@ -173,7 +219,7 @@ class Requests:
     async def _send(
         self, operation: str, method: str, key: str, data: memoryview, crc: int, **params: Any
     ) -> dict[str, Any]:
-        checksum = {"ChecksumCRC64NVME": _encoded(crc)}
+        checksum = {"ChecksumCRC64NVME": encoded(crc)}
         response = await self._with_checksum(
             operation, method, key, checksum, Body=Body(data), ContentLength=len(data), **params
         )
@@ -206,16 +252,18 @@ class Requests:
         return response
 
 
-def _encoded(crc: int) -> str:
-    return base64.b64encode(crc.to_bytes(8, "big")).decode()
+def _expect(response: dict[str, Any], field: str, operation: str, key: str) -> Any:
+    if not response.get(field):
+        raise StoreError(Kind.TRANSIENT, operation, key, f"the server's answer has no {field}")
+    return response[field]
 
 
 def _verify(response: dict[str, Any], operation: str, key: str, crc: int) -> bool:
     """Compare the checksum in a response, if there is one of the whole body; return whether there was."""
-    returned = response.get("ChecksumCRC64NVME", "")
-    # `…-3` is a checksum of three parts' checksums.
-    if not returned or "-" in returned:
+    returned = decoded(response.get("ChecksumCRC64NVME"))
+    if returned is None:
         return False
-    if returned != _encoded(crc):
-        raise StoreError(Kind.CORRUPT, operation, key, f"the server stored {returned}, sent was {_encoded(crc)}")
+    if returned != crc:
+        reason = f"the server stored {encoded(returned)}, sent was {encoded(crc)}"
+        raise StoreError(Kind.CORRUPT, operation, key, reason)
     return True

@@ -64,6 +64,10 @@ class IdentityHash:
     def update(self, data: memoryview) -> None:
         self._hash.update(data)
 
+    def so_far(self) -> bytes:
+        """The raw BLAKE3 of everything up to here."""
+        return self._hash.digest()
+
     def check(self, key: str, digest: str) -> None:
         """Raise `CORRUPT` unless what was hashed is `digest`."""
         found = digest_of(self._hash.digest())
