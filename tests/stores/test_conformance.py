@@ -161,7 +161,9 @@ async def test_a_key_that_could_escape_is_refused(store: Store, key: str) -> Non
 
 @pytest.mark.usefixtures("clean")
 @pytest.mark.parametrize(("size", "gate_at"), [(SINGLE, 2 * MIB), (SEVERAL_PARTS, 10 * MIB)])
-async def test_a_cancelled_upload_leaves_nothing(store: Store, size: int, gate_at: int) -> None:
+async def test_a_cancelled_upload_shows_nothing_and_hinders_no_later_one(
+    store: Store, size: int, gate_at: int
+) -> None:
     data = some_bytes(size)
     source = GatedSource(data, gate_at)
     ended = False
@@ -183,6 +185,8 @@ async def test_a_cancelled_upload_leaves_nothing(store: Store, size: int, gate_a
         source.release()
     assert await store.head("aa/object") is None
     assert await keys(store) == []
+    await put(store, "aa/object", data)
+    assert digest(await get(store, "aa/object")) == digest(data)
 
 
 async def test_recover_has_nothing_to_do_after_a_clean_run(store: Store) -> None:

@@ -57,7 +57,7 @@ from artifactd.daemon.queue.submissions import Queue, Submission
 from artifactd.daemon.queue.uploads import JournalledUploads
 from artifactd.daemon.settings import Settings
 from artifactd.daemon.stores.base import Store, StoreError
-from artifactd.daemon.stores.factory import S3Options, open_store
+from artifactd.daemon.stores.factory import GCSOptions, S3Options, open_store
 from artifactd.protocol import messages
 from artifactd.protocol.codec import MAX_FRAME, MAX_FRAMES
 
@@ -95,7 +95,8 @@ async def serve(settings: Settings) -> None:
                 await writers.start(writer.run)
                 await writers.start(registrations.run)
                 uploads = JournalledUploads(journal, writer)
-                async with open_store(settings.store_url, s3=_s3_options(settings), journal=uploads) as store:
+                s3, gcs = _s3_options(settings), _gcs_options(settings)
+                async with open_store(settings.store_url, s3=s3, gcs=gcs, journal=uploads) as store:
                     daemon = _Daemon(settings, spool, journal, writer, catalog, registrations, store, cache)
                     await daemon.run()
                 registrations.close()
@@ -114,6 +115,18 @@ def _register(catalog: Catalog, rows: Sequence[Registration]) -> list[outcome.Ou
 def _s3_options(settings: Settings) -> S3Options:
     s3 = settings.store.s3
     return S3Options(endpoint_url=s3.endpoint_url, region=s3.region, addressing_style=s3.addressing_style)
+
+
+def _gcs_options(settings: Settings) -> GCSOptions:
+    gcs = settings.store.gcs
+    return GCSOptions(
+        endpoint_url=gcs.endpoint_url,
+        kms_key=gcs.kms_key,
+        storage_class=gcs.storage_class,
+        ca_bundle=str(gcs.ca_bundle) if gcs.ca_bundle else None,
+        chunk_size=gcs.chunk_size,
+        concurrency=gcs.concurrency,
+    )
 
 
 class _Daemon:
