@@ -41,7 +41,7 @@ class Seen:
     received: int = 0
 
 
-@dataclass
+@dataclass(repr=False)
 class FakeGcs:
     """Buckets, faults, and what was seen. A listing shows `page` names at once: few, so that most have pages."""
 

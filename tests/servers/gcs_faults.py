@@ -41,15 +41,19 @@ class Faults:
     """Faults that wait for the next requests of their operation, each for one."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Operation, deque[Fault]] = {}
+        self._waiting: dict[Operation, deque[Fault | None]] = {}
 
-    def inflict(self, operation: Operation, *faults: Fault) -> None:
-        """Let the next requests of this operation suffer these, in order."""
+    def inflict(self, operation: Operation, *faults: Fault | None) -> None:
+        """Let the next requests of this operation suffer these, in order; None is no fault."""
         self._waiting.setdefault(operation, deque()).extend(faults)
 
     def take(self, operation: Operation) -> Fault | None:
         waiting = self._waiting.get(operation)
         return waiting.popleft() if waiting else None
+
+    def clear(self) -> None:
+        """Nothing more shall happen."""
+        self._waiting.clear()
 
     @property
     def left(self) -> int:
