@@ -16,7 +16,11 @@ _SLICE = 256 << 10
 
 
 class Pieces(Payload):
-    """What aiohttp sends, again if it finds its connection stale; a slice must move within `stall_timeout`."""
+    """What aiohttp sends, once; each slice must be taken within `stall_timeout` seconds.
+
+    aiohttp would repeat a PUT after a lost connection, in silence and from its first byte, of which the server may
+    have kept many: it is asked instead.
+    """
 
     _autoclose = True
 
@@ -29,6 +33,7 @@ class Pieces(Payload):
         await self.write_with_length(writer, None)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        self._consumed = True
         for piece in self._value:
             for start in range(0, len(piece), _SLICE):
                 async with asyncio.timeout(self._stall_timeout):
