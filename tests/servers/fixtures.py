@@ -9,6 +9,7 @@ import pytest
 from servers.gcs import FakeGcs, fake_gcs
 from servers.juicefs import juicefs
 from servers.ministack import ministack
+from servers.moto import moto
 from servers.process import S3Server
 
 
@@ -29,4 +30,10 @@ def gcs_server() -> Iterator[FakeGcs]:
     """One for each test: it remembers what it saw, and what shall go wrong."""
     with fake_gcs() as server:
         server.page = 100
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with moto(tmp_path_factory.mktemp("moto")) as server:
         yield server
