@@ -12,6 +12,7 @@ import trustme
 
 from artifactd.daemon.stores import retry
 from artifactd.daemon.stores.base import Kind, StoreError
+from artifactd.daemon.stores.gcs_options import GRAIN
 from artifactd.daemon.stores.sources import BytesSource
 from servers.gcs import FakeGcs, fake_gcs
 from servers.gcs_faults import Fault, Operation
@@ -89,6 +90,16 @@ async def test_a_session_that_the_server_forgot_is_forgotten_and_begun_anew(
     assert stored(gcs_server) == LARGE
 
 
+async def test_a_session_of_another_bucket_is_not_gone_on_with(gcs_server: FakeGcs, journal: Journal) -> None:
+    await leave_half(gcs_server, journal)
+    async with gcs_store(gcs_server, journal, bucket="other") as store:
+        assert await store.recover() == 1
+        await put(store, KEY, LARGE)
+    assert stored(gcs_server, bucket="other") == LARGE
+    assert gcs_server.buckets["bucket"].live == {}
+    assert journal.open == {}
+
+
 async def test_a_source_that_is_another_one_after_the_restart_ends_the_session(
     gcs_server: FakeGcs, journal: Journal
 ) -> None:
@@ -123,7 +134,7 @@ async def test_what_was_completed_just_before_the_crash_is_not_sent_again(
     async with gcs_store(gcs_server, journal) as store:
         await put(store, KEY, LARGE)
     (session,) = gcs_server.buckets["bucket"].sessions.values()
-    journal.open[KEY] = session.uri
+    journal.open[KEY] = f"gs://bucket/prefix {session.uri}"
     before = gcs_server.received(NAME)
     async with gcs_store(gcs_server, journal) as store:
         await store.recover()
@@ -223,6 +234,15 @@ async def test_the_uri_of_a_session_is_in_no_error(
     assert failed
     for error in failed:
         assert upload_id not in f"{error!r} {error} {error.__cause__!r}"
+
+
+async def test_a_chunk_that_was_cut_off_goes_on_where_it_broke(gcs_server: FakeGcs, journal: Journal) -> None:
+    gcs_server.faults.inflict(Operation.CHUNK, None, Fault.RESET)
+    async with gcs_store(gcs_server, journal) as store:
+        await put(store, KEY, LARGE)
+    assert gcs_server.count(Operation.QUERY) == 1
+    assert gcs_server.received(NAME) - SIZE < GRAIN
+    assert stored(gcs_server) == LARGE
 
 
 async def test_a_missing_bucket_is_for_an_operator_to_mend(gcs_server: FakeGcs, journal: Journal) -> None:

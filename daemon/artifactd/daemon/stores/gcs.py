@@ -67,7 +67,8 @@ class GCSStore:
                 raise
             await self._bridge.call(self._uploads.compare, key, source, digest, error)
             return
-        await self._journal.created(key, session)
+        # With where it leads: a session of another bucket or prefix would make the object there.
+        await self._journal.created(key, f"{self.url} {session}")
         self._unfinished[key] = session
         await self._put_chunks(key, session, source, digest, resumed=False)
 
@@ -110,15 +111,22 @@ class GCSStore:
     async def recover(self) -> int:
         """Take the journalled sessions up again, before the first `put`; forget those that the server forgot.
 
-        Returns how many were forgotten. The others are gone on with by the next `put` of their key.
+        Also those of another bucket, which nothing here can complete. Returns how many were forgotten; the others
+        are gone on with by the next `put` of their key.
         """
+        strange = []
         for upload in await self._journal.unfinished():
-            if upload.upload_id and self._sessions.is_session(upload.upload_id):
-                self._unfinished[upload.key] = upload.upload_id
+            where, _, session = (upload.upload_id or "").partition(" ")
+            if where == self.url and self._sessions.is_session(session):
+                self._unfinished[upload.key] = session
+            elif where.startswith("gs://"):
+                strange.append(upload.key)
         gone = await self._bridge.call(self._sessions.forgotten, list(self._unfinished.items()))
         for key in gone:
-            await self._forget(key)
-        return len(gone)
+            del self._unfinished[key]
+        for key in (*strange, *gone):
+            await self._journal.ended(key)
+        return len(strange) + len(gone)
 
     async def aclose(self) -> None:
         await self._bridge.call(self._http.close)
