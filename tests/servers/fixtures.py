@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from servers.gcs import FakeGcs, fake_gcs
 from servers.juicefs import juicefs
 from servers.ministack import ministack
 from servers.moto import moto
@@ -21,6 +22,14 @@ def juicefs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Serve
 @pytest.fixture(scope="session")
 def ministack_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     with ministack(tmp_path_factory.mktemp("ministack")) as server:
+        yield server
+
+
+@pytest.fixture
+def gcs_server() -> Iterator[FakeGcs]:
+    """One for each test: it remembers what it saw, and what shall go wrong."""
+    with fake_gcs() as server:
+        server.page = 100
         yield server
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from artifactd.daemon.stores.base import Store
-from artifactd.daemon.stores.factory import S3Options, open_store
+from artifactd.daemon.stores.factory import GCSOptions, S3Options, open_store
+from artifactd.daemon.stores.gcs_options import PLAIN
 from servers.buckets import create_bucket
+from servers.gcs import FakeGcs
 from servers.process import S3Server
 from stores.support import MIB, Journal
 
@@ -25,6 +27,7 @@ class Place:
     options: S3Options
     server: S3Server | None = None
     bucket: str = ""
+    gcs: GCSOptions = PLAIN
 
 
 def s3_place(server: S3Server, monkeypatch: pytest.MonkeyPatch, endpoint: str | None = None) -> Place:
@@ -37,12 +40,20 @@ def s3_place(server: S3Server, monkeypatch: pytest.MonkeyPatch, endpoint: str | 
     return Place(f"s3://{bucket}/{PREFIX}", options, server, bucket)
 
 
-@pytest.fixture(params=["file", "memory", "juicefs", "ministack"])
+def gcs_place(server: FakeGcs, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.endpoint)
+    server.create_bucket("bucket")
+    return Place(f"gs://bucket/{PREFIX}", S3Options(), gcs=GCSOptions(chunk_size=5 * MIB, concurrency=3))
+
+
+@pytest.fixture(params=["file", "memory", "juicefs", "ministack", "gcs"])
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     if request.param == "file":
         return Place((tmp_path / "blobs").as_uri(), S3Options())
     if request.param == "memory":
         return Place("memory:", S3Options())
+    if request.param == "gcs":
+        return gcs_place(request.getfixturevalue("gcs_server"), monkeypatch)
     return s3_place(request.getfixturevalue(f"{request.param}_server"), monkeypatch)
 
 
@@ -53,5 +64,5 @@ def journal() -> Journal:
 
 @pytest.fixture
 async def store(place: Place, journal: Journal) -> AsyncIterator[Store]:
-    async with open_store(place.url, s3=place.options, journal=journal) as opened:
+    async with open_store(place.url, s3=place.options, gcs=place.gcs, journal=journal) as opened:
         yield opened

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from artifactd.daemon.stores.factory import S3Options, open_store
+from artifactd.daemon.stores.factory import GCSOptions, S3Options, open_store
 from stores.support import Journal
 
 
@@ -23,6 +23,9 @@ from stores.support import Journal
         "s3:bucket",
         "s3://",
         "gopher://x",
+        "gs:bucket",
+        "gs://",
+        "gs://user:hunter2@bucket/prefix",
         "s3://user:hunter2@bucket/prefix",
         "s3://bucket/prefix?key=hunter2",
     ],
@@ -41,8 +44,21 @@ async def test_credentials_in_the_endpoint_are_refused(journal: Journal) -> None
             pass
 
 
+async def test_credentials_in_the_endpoint_of_gcs_are_refused(journal: Journal) -> None:
+    options = GCSOptions(endpoint_url="http://me:hunter2@localhost:1")
+    with pytest.raises(ValueError, match="endpoint_url must not contain credentials"):
+        async with open_store("gs://bucket", s3=S3Options(), gcs=options, journal=journal):
+            pass
+
+
 @pytest.mark.parametrize(
-    ("url", "shown"), [("s3://bucket", "s3://bucket"), ("s3://bucket/a/b/", "s3://bucket/a/b")]
+    ("url", "shown"),
+    [
+        ("s3://bucket", "s3://bucket"),
+        ("s3://bucket/a/b/", "s3://bucket/a/b"),
+        ("gs://bucket", "gs://bucket"),
+        ("gs://bucket/a/b/", "gs://bucket/a/b"),
+    ],
 )
 async def test_a_store_says_where_it_is(
     url: str, shown: str, journal: Journal, monkeypatch: pytest.MonkeyPatch
@@ -56,7 +72,8 @@ async def test_a_store_says_where_it_is(
 def test_a_daemon_that_stores_in_a_directory_loads_no_sdk() -> None:
     code = (
         "import sys, artifactd.daemon.stores.factory, artifactd.daemon.stores.local;"
-        "print([name for name in ('asyncio', 'aiohttp', 'botocore', 'awscrt', 'uvloop') if name in sys.modules])"
+        "names = ('asyncio', 'aiohttp', 'botocore', 'awscrt', 'gcloud', 'uvloop');"
+        "print([name for name in names if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

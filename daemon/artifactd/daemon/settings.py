@@ -18,10 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, FilePath, ValidationError, Va
 from artifactd.protocol.endpoint import check_socket_path, default_home, home_socket
 from artifactd.protocol.errors import InvalidRequest
 
-__all__ = ["BadSetting", "S3Settings", "Settings", "load"]
+__all__ = ["BadSetting", "GCSSettings", "S3Settings", "Settings", "load"]
 
 SYSTEM_CONFIG = Path("/etc/artifactd/artifactd.toml")
 CONFIG_NAME = "artifactd.toml"
+_KMS_KEY = r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$"
 
 _SERVER = r"^https?://[^/@]+[^@]*$"
 """A URL without credentials in it: settings may be shown."""
@@ -72,13 +73,33 @@ class S3Settings(BaseModel):
         return value
 
 
-class _StoreSettings(BaseModel):
-    """`[store]`: where blobs go. `url` is `file:///dir`, `s3://bucket/prefix` or `memory:`."""
+class GCSSettings(BaseModel):
+    """`[store.gcs]`: how Google Cloud Storage is used. Credentials come from the library's own chain.
+
+    `endpoint_url` is a private endpoint; without it `STORAGE_EMULATOR_HOST` is honoured. New objects are encrypted
+    with the Cloud KMS key `kms_key` (`projects/…/cryptoKeys/…`) and get `storage_class`, where given, else what
+    the bucket says. `ca_bundle` is a PEM file of what TLS trusts instead of the system's. Large objects go out in
+    chunks of `chunk_size` bytes, of which `concurrency` are in memory at once.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: Annotated[str, Field(pattern=r"^($|file:///|s3://[^/]|memory:$)")] = ""
+    endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/@]+/?$")] | None = None
+    kms_key: Annotated[str, Field(pattern=_KMS_KEY)] | None = None
+    storage_class: Literal["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"] | None = None
+    ca_bundle: FilePath | None = None
+    chunk_size: Annotated[int, Field(ge=256 << 10, le=1 << 30, multiple_of=256 << 10)] = 16 << 20
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+
+
+class _StoreSettings(BaseModel):
+    """`[store]`: where blobs go. `url` is `file:///dir`, `s3://bucket/prefix`, `gs://…` alike or `memory:`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: Annotated[str, Field(pattern=r"^($|file:///|s3://[^/]|gs://[^/]|memory:$)")] = ""
     s3: S3Settings = S3Settings()
+    gcs: GCSSettings = GCSSettings()
 
 
 class _CatalogSettings(BaseModel):

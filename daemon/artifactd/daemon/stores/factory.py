@@ -10,22 +10,28 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import trio
 
 from artifactd.daemon.stores.base import Store, UploadJournal
+from artifactd.daemon.stores.gcs_options import PLAIN, GCSOptions
 from artifactd.daemon.stores.s3_options import S3Options
 
-__all__ = ["S3Options", "open_store"]
+__all__ = ["GCSOptions", "S3Options", "open_store"]
 
 
 @asynccontextmanager
-async def open_store(url: str, *, s3: S3Options, journal: UploadJournal) -> AsyncIterator[Store]:
-    """Open `file:///dir`, `s3://bucket/prefix` or `memory:` for as long as the context lasts.
+async def open_store(
+    url: str, *, s3: S3Options, gcs: GCSOptions = PLAIN, journal: UploadJournal
+) -> AsyncIterator[Store]:
+    """Open `file:///dir`, `s3://bucket/prefix`, `gs://bucket/prefix` or `memory:` while the context lasts.
 
-    Leaving it closes the store and, for S3, ends the asyncio thread. Raises `ValueError` for any other URL.
+    Leaving it closes the store and, for a bucket, ends the asyncio thread. Raises `ValueError` for any other URL.
     """
     parts = urlsplit(url)
     if parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError(f"a store's URL has no query, fragment or credentials ({parts.scheme}:…)")
     if parts.scheme == "s3" and parts.netloc:
         async with _open_s3(parts, s3, journal) as store:
+            yield store
+    elif parts.scheme == "gs" and parts.netloc:
+        async with _open_gcs(parts, gcs, journal) as store:
             yield store
     elif parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
         from artifactd.daemon.stores.local import LocalStore
@@ -36,7 +42,9 @@ async def open_store(url: str, *, s3: S3Options, journal: UploadJournal) -> Asyn
 
         yield MemoryStore()
     else:
-        raise ValueError(f"{url!r} is no store: use file:///dir, s3://bucket/prefix or memory:")
+        raise ValueError(
+            f"{url!r} is no store: use file:///dir, s3://bucket/prefix, gs://bucket/prefix or memory:"
+        )
 
 
 @asynccontextmanager
@@ -51,6 +59,25 @@ async def _open_s3(parts: SplitResult, options: S3Options, journal: UploadJourna
     async with open_bridge() as bridge:
         client = await bridge.call(open_client, options, SMALL_PUTS)
         store = S3Store(bridge, client, parts.netloc, parts.path.strip("/"), options, journal)
+        try:
+            yield store
+        finally:
+            with trio.CancelScope(shield=True):
+                await store.aclose()
+
+
+@asynccontextmanager
+async def _open_gcs(parts: SplitResult, options: GCSOptions, journal: UploadJournal) -> AsyncIterator[Store]:
+    from artifactd.daemon.stores.asyncio_bridge import open_bridge
+    from artifactd.daemon.stores.gcs import GCSStore
+    from artifactd.daemon.stores.gcs_http import open_http
+    from artifactd.daemon.stores.gcs_upload import SMALL_PUTS
+
+    if "@" in (options.endpoint_url or ""):
+        raise ValueError("endpoint_url must not contain credentials: the library's own chain finds them")
+    async with open_bridge() as bridge:
+        http = await bridge.call(open_http, options, SMALL_PUTS)
+        store = GCSStore(bridge, http, parts.netloc, parts.path.strip("/"), options, journal)
         try:
             yield store
         finally:
