@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Payload
 
-__all__ = ["Body", "swap_body"]
+__all__ = ["Body", "Slices", "swap_body"]
 
 _SLICE = 256 << 10
 """Bytes handed to the transport at once: it sends or queues a slice without copying it."""
@@ -39,7 +39,7 @@ class Body:
         return 0
 
 
-class _Slices(Payload):
+class Slices(Payload):
     """What aiohttp sends. It can be sent again, as aiohttp does by itself on a stale connection."""
 
     _autoclose = True
@@ -67,4 +67,4 @@ class _Slices(Payload):
 def swap_body(request: Any, **_: Any) -> None:
     """Handler of `before-send.s3`."""
     if isinstance(request.body, Body):
-        request.body = _Slices(request.body.data)
+        request.body = Slices(request.body.data)
