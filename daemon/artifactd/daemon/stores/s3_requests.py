@@ -15,13 +15,11 @@ from artifactd.daemon.stores.base import Kind, ObjectInfo, StoreError
 from artifactd.daemon.stores.os_errors import os_errors, write_all
 from artifactd.daemon.stores.s3_body import Body
 from artifactd.daemon.stores.s3_errors import S3_ERRORS, classify
-from artifactd.daemon.stores.s3_signed import SignedPuts
+from artifactd.daemon.stores.s3_signed import REFUSED, SignedPuts
 
 __all__ = ["Part", "Requests"]
 
 _ALGORITHM = {"ChecksumAlgorithm": "CRC64NVME", "ChecksumType": "FULL_OBJECT"}
-_SDK_MAY_KNOW = frozenset({Kind.DENIED, Kind.PERMANENT})
-"""What a refused PUT goes to the SDK with: it follows the bucket to its region, and can do without a checksum."""
 _WRITE_SIZE = 1 << 20
 """Bytes of a download that are gathered for one write in a worker thread."""
 
@@ -50,12 +48,11 @@ class Requests:
         try:
             returned = await self._signed.put(key, data, _encoded(crc) if self._checksums else None)
         except StoreError as error:
-            if error.kind not in _SDK_MAY_KNOW:
+            if error.kind not in REFUSED:
                 raise
-            self._signed.forget()
             await self._send("put", "put_object", key, data, crc)
         else:
-            _verify({"ChecksumCRC64NVME": returned or ""}, "put", key, crc)
+            _verify({"ChecksumCRC64NVME": returned}, "put", key, crc)
 
     async def create(self, key: str) -> str:
         """Create a multipart upload and return its id."""
