@@ -147,7 +147,9 @@ def _read_run(run: Sequence[DraftEntry], fd: int) -> bytes:
         more = os.pread(fd, size - len(data), start + len(data))
         if not more:
             cut = next(entry for entry in run if entry.offset + entry.size > start + len(data))
-            raise ArtifactFailed(f"ends after {start + len(data) - cut.offset} of {cut.size} bytes", subject=cut.path)
+            raise ArtifactFailed(
+                f"ends after {start + len(data) - cut.offset} of {cut.size} bytes", subject=cut.path
+            )
         data += more
     return data
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from artifactd.daemon.stores.asyncio_bridge import in_thread
 from artifactd.daemon.stores.base import Kind, ObjectInfo, StoreError
-from artifactd.daemon.stores.os_errors import os_errors, write_all
+from artifactd.daemon.stores.os_errors import os_errors, write_pieces
 from artifactd.daemon.stores.s3_body import Body
 from artifactd.daemon.stores.s3_errors import S3_ERRORS, classify
 from artifactd.daemon.stores.s3_signed import REFUSED, SignedPuts
@@ -136,21 +136,24 @@ class Requests:
         return 0
 
     async def _drain(self, body: Any, key: str, fd: int) -> int:
-        total, held, pieces = 0, 0, []
+        """Write pieces as the network brought them, many at once and without joining them."""
+        total, held = 0, 0
+        pieces: list[bytes] = []
         while True:
             piece = await self._read(body, key)
             pieces.append(piece)
             held += len(piece)
             if held >= _WRITE_SIZE or not piece:
                 with os_errors("get", key):
-                    total += await in_thread(write_all, fd, memoryview(b"".join(pieces)))
+                    total += await in_thread(write_pieces, fd, pieces)
                 held, pieces = 0, []
             if not piece:
                 return total
 
     async def _read(self, body: Any, key: str) -> bytes:
+        """The next piece that has arrived, or nothing at the end."""
         try:
-            piece: bytes = await body.read(_WRITE_SIZE)
+            piece: bytes = await body.raw_stream.content.readany()
         except S3_ERRORS as error:
             raise classify(error, "get", key) from error
         return piece
