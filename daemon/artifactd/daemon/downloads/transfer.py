@@ -43,7 +43,7 @@ class Blob(NamedTuple):
 
 
 class Transfer:
-    """Fetches from one store, so many at once; of a large blob several ranges at once."""
+    """Fetches from one store, in so many streams at once; a large blob takes several of them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -56,12 +56,11 @@ class Transfer:
         store does not deliver; what has arrived stays in the file, for the next fetch. `fd` remains the caller's.
         """
         attempt = 0
-        async with self._free:
-            while await self._fill(blob, fd) != blob.digest:
-                attempt += 1
-                os.ftruncate(fd, 0)
-                wrong = "the bytes in the store are not what its digest says"
-                await _pause(StoreError(Kind.CORRUPT, "get", blob.digest, wrong), attempt, blob.digest)
+        while await self._fill(blob, fd) != blob.digest:
+            attempt += 1
+            os.ftruncate(fd, 0)
+            wrong = "the bytes in the store are not what its digest says"
+            await _pause(StoreError(Kind.CORRUPT, "get", blob.digest, wrong), attempt, blob.digest)
 
     async def _fill(self, blob: Blob, fd: int) -> str:
         """Bring what is missing and return the digest of the whole."""
@@ -76,19 +75,21 @@ class Transfer:
         """Bring the bytes from `start` to `end`, from where they broke off for as long as they get further."""
         where = blob.location
         attempt, best = 0, start
-        with _at(fd, start) as own:
-            while (arrived := os.lseek(own, 0, os.SEEK_CUR)) < end:
-                try:
-                    await self._store.get(where.key, own, offset=where.offset + arrived, length=end - arrived)
-                    # If they were fewer, the digest will tell.
-                    return
-                except StoreError as error:
-                    if error.kind is Kind.CORRUPT:
-                        os.lseek(own, start, os.SEEK_SET)
-                    arrived = os.lseek(own, 0, os.SEEK_CUR)
-                    attempt = attempt + 1 if arrived <= best else 1
-                    best = max(best, arrived)
-                    await _pause(error, attempt, blob.digest)
+        async with self._free:
+            with _at(fd, start) as own:
+                while (arrived := os.lseek(own, 0, os.SEEK_CUR)) < end:
+                    try:
+                        offset = where.offset + arrived
+                        await self._store.get(where.key, own, offset=offset, length=end - arrived)
+                        # If they were fewer, the digest will tell.
+                        return
+                    except StoreError as error:
+                        if error.kind is Kind.CORRUPT:
+                            os.lseek(own, start, os.SEEK_SET)
+                        arrived = os.lseek(own, 0, os.SEEK_CUR)
+                        attempt = attempt + 1 if arrived <= best else 1
+                        best = max(best, arrived)
+                        await _pause(error, attempt, blob.digest)
 
 
 @contextmanager

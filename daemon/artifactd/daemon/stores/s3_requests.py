@@ -153,7 +153,8 @@ class Requests:
     async def _read(self, body: Any, key: str) -> bytes:
         """The next piece that has arrived, or nothing at the end."""
         try:
-            piece: bytes = await body.raw_stream.content.readany()
+            piece: bytes
+            piece, _ = await body.raw_stream.content.readchunk()
         except S3_ERRORS as error:
             raise classify(error, "get", key) from error
         return piece
