@@ -1,4 +1,4 @@
-"""Through the daemon to an S3-shaped sink and back, against s5cmd and obstore doing the same, over http and TLS."""
+"""Through the daemon to an S3-shaped sink and back, against s5cmd and obstore, over http and over TLS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Single PUTs without the SDK: signed as it signs, refused as it is refused, and handed to it where it knows more."""
+"""Single PUTs without the SDK: signed as it signs, refused as it is, and given to it where it knows more."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_credentials_that_change_are_used_from_the_next_object_on(server: Server
     assert [sent.headers["x-amz-security-token"] for sent in server.requests] == ["the-token", "another-token"]
 
 
-def test_objects_that_start_together_share_one_pattern(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_objects_of_a_client_share_one_pattern(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     built = []
 
     async def work(requests: Requests, client: Any) -> None:

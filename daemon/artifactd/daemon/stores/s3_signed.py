@@ -9,7 +9,6 @@ connection turns out to be closed: the same bytes under the same content address
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -28,14 +27,14 @@ from artifactd.daemon.stores.base import Kind, StoreError
 from artifactd.daemon.stores.s3_body import Slices
 from artifactd.daemon.stores.s3_errors import S3_ERRORS, classify
 
-__all__ = ["CHECKSUM", "REFUSED", "SignedPuts"]
+__all__ = ["REFUSED", "SignedPuts"]
 
-CHECKSUM = "x-amz-checksum-crc64nvme"
+_CHECKSUM = "x-amz-checksum-crc64nvme"
 REFUSED = frozenset({Kind.DENIED, Kind.PERMANENT})
 """What the SDK may know better: it follows a bucket to its region, and does without a checksum."""
 
 _PATTERN_KEY = "pattern"
-_OF_ONE_OBJECT = frozenset({"content-length", CHECKSUM})
+_OF_ONE_OBJECT = frozenset({"content-length", _CHECKSUM})
 _NEVER_SIGNED = frozenset({"user-agent"})
 _SIGNATURE = "s3v4"
 _building: ContextVar[bool] = ContextVar("building", default=False)
@@ -74,7 +73,6 @@ class SignedPuts:
         self._pattern: _Pattern | None = None
         self._proxy: str | None = None
         self._proxy_headers: dict[str, str] = {}
-        self._one_builds = asyncio.Lock()
         client.meta.events.register_last("before-sign.s3.PutObject", _before_sign)
 
     async def put(self, key: str, data: memoryview, checksum: str | None) -> str:
@@ -96,7 +94,7 @@ class SignedPuts:
         if pattern.signing["signature_version"] != _SIGNATURE:
             raise StoreError(Kind.PERMANENT, "put", key, "only the SDK knows how to sign for this bucket")
         quoted = quote(key, safe="/~")
-        own = {"content-length": str(len(data))} | ({CHECKSUM: checksum} if checksum else {})
+        own = {"content-length": str(len(data))} | ({_CHECKSUM: checksum} if checksum else {})
         headers = await _signed(pattern, pattern.path + quoted, own)
         session: aiohttp.ClientSession = await self._http._get_session(self._proxy)
         async with session.put(
@@ -111,23 +109,21 @@ class SignedPuts:
         if response.status != 200:
             answer = {"status_code": response.status, "headers": response.headers, "body": body}
             raise ClientError(self._errors.parse(answer, None), "PutObject")
-        return response.headers.get(CHECKSUM, "")
+        return response.headers.get(_CHECKSUM, "")
 
     async def _build_pattern(self) -> _Pattern:
-        async with self._one_builds:
-            if self._pattern is None:
-                token = _building.set(True)
-                try:
-                    await self._build(_PATTERN_KEY)
-                except _Built as built:
-                    self._pattern = built.pattern
-                    proxies = self._http._proxy_config
-                    self._proxy = proxies.proxy_url_for(built.pattern.url)
-                    self._proxy_headers = proxies.proxy_headers_for(built.pattern.url)
-                finally:
-                    _building.reset(token)
-            assert self._pattern is not None, "botocore built a request and did not sign it"
-            return self._pattern
+        token = _building.set(True)
+        try:
+            await self._build(_PATTERN_KEY)
+        except _Built as built:
+            self._pattern = built.pattern
+        finally:
+            _building.reset(token)
+        assert self._pattern is not None, "botocore built a request and did not sign it"
+        proxies = self._http._proxy_config
+        self._proxy = proxies.proxy_url_for(self._pattern.url)
+        self._proxy_headers = proxies.proxy_headers_for(self._pattern.url)
+        return self._pattern
 
 
 def _before_sign(
@@ -170,10 +166,12 @@ async def _signed(pattern: _Pattern, path: str, own: dict[str, str]) -> dict[str
     if credentials.token:
         headers["x-amz-security-token"] = credentials.token
     names = sorted(headers)
+    listed = ";".join(names)
     lines = "".join(f"{name}:{headers[name]}\n" for name in names)
-    canonical = f"PUT\n{path}\n\n{lines}\n{';'.join(names)}\n{UNSIGNED_PAYLOAD}"
+    canonical = f"PUT\n{path}\n\n{lines}\n{listed}\n{UNSIGNED_PAYLOAD}"
     signature = auth.signature(auth.string_to_sign(request, canonical), request)
+    scope = auth.scope(request)
     headers["authorization"] = (
-        f"AWS4-HMAC-SHA256 Credential={auth.scope(request)}, SignedHeaders={';'.join(names)}, Signature={signature}"
+        f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={listed}, Signature={signature}"
     )
     return headers | pattern.other_headers
