@@ -19,9 +19,11 @@ __all__ = [
     "adopt",
     "default_client",
     "finish",
+    "finish_artifact",
     "init",
     "log_artifact",
     "set_active_run",
+    "upsert_artifact",
     "use_artifact",
 ]
 
@@ -103,6 +105,34 @@ def log_artifact(
     """`Client.log_artifact` by the active run, or without a producer when there is none."""
     return (_run or default_client()).log_artifact(
         artifact_or_path, name, type, aliases, tags, after=after, priority=priority
+    )
+
+
+def upsert_artifact(
+    artifact_or_path: Artifact | str | os.PathLike[str],
+    distributed_id: str | None = None,
+    *,
+    name: str | None = None,
+    type: str | None = None,
+    aliases: Sequence[str] | None = None,
+) -> Artifact:
+    """`Client.upsert_artifact` by the active run, or without one: then `distributed_id` is needed."""
+    return (_run or default_client()).upsert_artifact(
+        artifact_or_path, distributed_id, name=name, type=type, aliases=aliases
+    )
+
+
+def finish_artifact(
+    artifact_or_path: Artifact | str | os.PathLike[str],
+    distributed_id: str | None = None,
+    *,
+    name: str | None = None,
+    type: str | None = None,
+    aliases: Sequence[str] | None = None,
+) -> LogHandle:
+    """`Client.finish_artifact` by the active run, or without one: then `distributed_id` is needed."""
+    return (_run or default_client()).finish_artifact(
+        artifact_or_path, distributed_id, name=name, type=type, aliases=aliases
     )
 
 

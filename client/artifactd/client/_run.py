@@ -15,6 +15,7 @@ from artifactd.client._lineage import RunLineage
 from artifactd.client._linking import link_version
 from artifactd.client._logging import Scope, log, use
 from artifactd.client._metadata import pack_json
+from artifactd.client._parallel import finish, upsert
 from artifactd.client._progress import follow
 from artifactd.protocol import names
 from artifactd.protocol.errors import InvalidRequest
@@ -105,6 +106,36 @@ class Run(RunLineage):
         handle = log(
             self._link, self._scope, artifact_or_path, name, type, aliases, tags, after=after, priority=priority
         )
+        self._pending.append(handle)
+        return handle
+
+    def upsert_artifact(
+        self,
+        artifact_or_path: Artifact | str | os.PathLike[str],
+        distributed_id: str | None = None,
+        *,
+        name: str | None = None,
+        type: str | None = None,
+        aliases: Sequence[str] | None = None,
+    ) -> Artifact:
+        """`Client.upsert_artifact`, in the run's project; the finished version is one of its outputs."""
+        self._require_running()
+        draft = self.group if distributed_id is None else distributed_id
+        return upsert(self._link, self._scope, artifact_or_path, draft, name, type, aliases)
+
+    def finish_artifact(
+        self,
+        artifact_or_path: Artifact | str | os.PathLike[str],
+        distributed_id: str | None = None,
+        *,
+        name: str | None = None,
+        type: str | None = None,
+        aliases: Sequence[str] | None = None,
+    ) -> LogHandle:
+        """`Client.finish_artifact`, in the run's project; the version is logged by this run."""
+        self._require_running()
+        draft = self.group if distributed_id is None else distributed_id
+        handle = finish(self._link, self._scope, artifact_or_path, draft, name, type, aliases)
         self._pending.append(handle)
         return handle
 

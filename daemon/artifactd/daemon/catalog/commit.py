@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Table, and_, bindparam, select
 
 from artifactd.daemon.catalog.aliases import alias_rows, move_aliases
 from artifactd.daemon.catalog.dialect import insert
+from artifactd.daemon.catalog.finishing import lock_drafts
 from artifactd.daemon.catalog.folding import CollectionState, Newest, fold
 from artifactd.daemon.catalog.records import CommitRefused, Committed, Head, Outcome
 from artifactd.daemon.catalog.schema import collections, commits, run_outputs, tags, versions
@@ -33,6 +34,7 @@ def commit_heads(connection: Connection, heads: Sequence[Head]) -> list[Committe
     A head that was committed before gets the recorded outcome and changes nothing. One that comes twice in
     `heads` raises the database's `IntegrityError`, like one that the database can't take: commit each alone.
     """
+    closed = lock_drafts(connection, heads)
     # The lock comes before the look-up: a commit of the same head whose outcome we never heard may still run.
     states = _locked(connection, heads)
     outcomes = recorded_outcomes(connection, [(head.uid, head.id) for head in heads])
@@ -44,12 +46,17 @@ def commit_heads(connection: Connection, heads: Sequence[Head]) -> list[Committe
         if outcome is not None:
             results.append(_repeated(head, outcome))
             continue
+        complete = closed.complete(head)
+        if isinstance(complete, CommitRefused):
+            results.append(complete)
+            continue
         state = states[_address(head)]
-        result = fold(state, head)
+        result = fold(state, complete)
         results.append(result)
         if isinstance(result, Committed):
-            fresh.append((head, state, result))
+            fresh.append((complete, state, result))
     _write(connection, fresh)
+    closed.finish(fresh)
     _drop_empty(connection, states)
     return results
 

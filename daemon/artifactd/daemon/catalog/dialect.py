@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from artifactd.daemon.catalog.records import CatalogUnusable
 
-__all__ = ["chunks", "connect", "insert"]
+__all__ = ["chunks", "connect", "insert", "now"]
 
 _BUSY_MILLISECONDS = 10_000
 
@@ -70,6 +70,15 @@ def _begin_reading(connection: Connection) -> None:
 def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT into `table` that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def now(connection: Connection) -> float:
+    """The database's clock, in Unix seconds: one for all who write to it."""
+    if connection.dialect.name == "postgresql":
+        clock = "extract(epoch FROM clock_timestamp())"
+    else:
+        clock = "(julianday('now') - 2440587.5) * 86400.0"
+    return float(connection.execute(text(f"SELECT {clock}")).scalar_one())
 
 
 def chunks(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
