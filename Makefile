@@ -31,7 +31,7 @@ format: $(READY)  ## let ruff format and fix what it can
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-bench:  ## the benchmarks against wandb and s5cmd
+bench:  ## the benchmarks against wandb, s5cmd and obstore
 	PYTHON="$(PYTHON)" tests/bench/run.sh $(ARGS)
 
 servers:
