@@ -67,13 +67,12 @@ class SignedPuts:
     """
 
     def __init__(self, client: Any, build: Callable[[str], Awaitable[object]]) -> None:
-        self._http = client._endpoint.http_session
+        self._client = client
         self._errors = RestXMLParser()
         self._build = build
         self._pattern: _Pattern | None = None
         self._proxy: str | None = None
         self._proxy_headers: dict[str, str] = {}
-        client.meta.events.register_last("before-sign.s3.PutObject", _before_sign)
 
     async def put(self, key: str, data: memoryview, checksum: str | None) -> str:
         """Send one object and return the checksum that the server answers with, or "".
@@ -96,7 +95,7 @@ class SignedPuts:
         quoted = quote(key, safe="/~")
         own = {"content-length": str(len(data))} | ({_CHECKSUM: checksum} if checksum else {})
         headers = await _signed(pattern, pattern.path + quoted, own)
-        session: aiohttp.ClientSession = await self._http._get_session(self._proxy)
+        session: aiohttp.ClientSession = await self._client._endpoint.http_session._get_session(self._proxy)
         async with session.put(
             URL(pattern.url + quoted, encoded=True),
             headers=headers,
@@ -112,6 +111,7 @@ class SignedPuts:
         return response.headers.get(_CHECKSUM, "")
 
     async def _build_pattern(self) -> _Pattern:
+        self._client.meta.events.register_last("before-sign.s3.PutObject", _before_sign, unique_id=__name__)
         token = _building.set(True)
         try:
             await self._build(_PATTERN_KEY)
@@ -120,7 +120,7 @@ class SignedPuts:
         finally:
             _building.reset(token)
         assert self._pattern is not None, "botocore built a request and did not sign it"
-        proxies = self._http._proxy_config
+        proxies = self._client._endpoint.http_session._proxy_config
         self._proxy = proxies.proxy_url_for(self._pattern.url)
         self._proxy_headers = proxies.proxy_headers_for(self._pattern.url)
         return self._pattern
