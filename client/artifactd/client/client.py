@@ -145,13 +145,22 @@ class Client:
         """
         return finish(self.link, self.scope, artifact_or_path, distributed_id, name, type, aliases)
 
-    def use_artifact(self, address_or_artifact: str | Artifact, type: str | None = None) -> Artifact:
+    def use_artifact(
+        self,
+        address_or_artifact: str | Artifact,
+        type: str | None = None,
+        aliases: Sequence[str] | None = None,
+    ) -> Artifact:
         """Look a version up by its address.
 
-        An `Artifact` that was not logged is logged first; contents equal to the newest version's make no new
-        one. Raises `ArtifactNotFound`, `InvalidRequest` if it is not of `type`, `DaemonUnavailable`.
+        For an `Artifact` that was not logged, the newest version of its collection with the same contents is
+        taken, and only where there is none is it logged: however many processes do so, there is one version.
+        `aliases` move to what is taken, `latest` only to what is logged. The call waits for the commit.
+
+        Raises `ArtifactNotFound`; `InvalidRequest` if it is not of `type`, or for `aliases` with an address or a
+        logged artifact; `DaemonUnavailable`, and for an artifact what `log_artifact` and `wait` raise.
         """
-        return use(self.link, self.scope, address_or_artifact, type)
+        return use(self.link, self.scope, address_or_artifact, type, aliases)
 
     def handle(self, id: str) -> LogHandle:
         """The handle of a submission that this or another process of the same user logged."""

@@ -72,6 +72,8 @@ class Submit:
     """
     draft: DraftPart | None = None
     """Set for a part of a draft. Needs the feature `drafts`."""
+    reuse: bool = False
+    """Any version with the same contents will do, and `latest` stays. Needs the feature `reuse`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
