@@ -34,7 +34,7 @@ format: $(READY)  ## let ruff format and fix what it can
 docs: $(READY)  ## write docs/api.md from the docstrings
 	$(BIN)/python docs/make_api.py
 
-bench:  ## the benchmarks against wandb and s5cmd
+bench:  ## the benchmarks against wandb, s5cmd and obstore
 	PYTHON="$(PYTHON)" tests/bench/run.sh $(ARGS)
 
 servers:

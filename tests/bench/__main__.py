@@ -20,6 +20,7 @@ FAMILIES: dict[str, Callable[[Workplace], Iterator[Row]]] = {
     "many-calls": client_blocking.many_calls,
     "s3-large": store_throughput.large_file,
     "s3-small": store_throughput.small_files,
+    "s3-download": store_throughput.download,
     "accept": acceptance.measure,
     "memory": footprint.measure,
     "relog": relogging.measure,

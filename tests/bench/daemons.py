@@ -37,6 +37,11 @@ class Daemon:
         fields = dict(line.split(":", 1) for line in lines)
         return {name: int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM")}
 
+    def cpu_seconds(self) -> float:
+        """What the processors have done for it, user and system."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
     def wait_for(self, text: str) -> None:
         """Wait until its log says so."""
         deadline = time.monotonic() + START_SECONDS

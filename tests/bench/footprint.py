@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bench.daemons import running
 from bench.report import Row, megabytes
-from bench.store_throughput import CREDENTIALS
+from bench.s3_sinks import CREDENTIALS
 from bench.workplace import Workplace, worker
 
 __all__ = ["measure"]

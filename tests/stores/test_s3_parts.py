@@ -129,19 +129,19 @@ class OldServer:
 
 
 def test_a_server_that_knows_no_checksum_is_asked_only_once() -> None:
-    server = OldServer("put_object")
+    server = OldServer("upload_part")
     requests = Requests(server, "bucket", "")
 
     async def run() -> None:
-        await requests.put("a", memoryview(b"a"), 1)
-        await requests.put("b", memoryview(b"b"), 2)
+        await requests.put_part("a", "id", 1, memoryview(b"a"), 1)
+        await requests.put_part("b", "id", 1, memoryview(b"b"), 2)
         assert await requests.create("c") == "id"
 
     asyncio.run(run())
     assert server.requests == [
-        ("put_object", True),
-        ("put_object", False),
-        ("put_object", False),
+        ("upload_part", True),
+        ("upload_part", False),
+        ("upload_part", False),
         ("create_multipart_upload", False),
     ]
 
@@ -161,10 +161,10 @@ def test_a_refusal_that_is_not_about_the_checksum_changes_nothing() -> None:
     async def run() -> None:
         for _ in range(2):
             with pytest.raises(StoreError):
-                await requests.put("a", memoryview(b"a"), 1)
+                await requests.put_part("a", "id", 1, memoryview(b"a"), 1)
 
     asyncio.run(run())
-    assert server.requests == [("put_object", True), ("put_object", False)] * 2
+    assert server.requests == [("upload_part", True), ("upload_part", False)] * 2
 
 
 def test_a_server_that_refuses_a_right_checksum_of_the_whole_completes_without() -> None:
@@ -174,14 +174,14 @@ def test_a_server_that_refuses_a_right_checksum_of_the_whole_completes_without()
     async def run() -> None:
         for _ in range(2):
             assert not await requests.complete("a", "id", [Part(1, "e", 1, 1)], 1)
-        await requests.put("b", memoryview(b"b"), 2)
+        await requests.put_part("b", "id", 1, memoryview(b"b"), 2)
 
     asyncio.run(run())
     assert server.requests == [
         ("complete_multipart_upload", True),
         ("complete_multipart_upload", False),
         ("complete_multipart_upload", False),
-        ("put_object", True),
+        ("upload_part", True),
     ]
 
 

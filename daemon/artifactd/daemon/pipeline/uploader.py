@@ -42,7 +42,7 @@ class Blob:
     digest: str
     size: int
     label: str
-    data: bytes | None
+    data: bytes | memoryview | None
     open: Callable[[], AbstractAsyncContextManager[Source]]
 
 
@@ -163,7 +163,7 @@ class Uploader:
         progress.waiting(None)
 
 
-async def _bytes_of(blob: Blob) -> bytes:
+async def _bytes_of(blob: Blob) -> bytes | memoryview:
     if blob.data is not None:
         return blob.data
     async with blob.open() as source:

@@ -48,6 +48,7 @@ class GCSStore:
         self._sessions = Sessions(http, self._requests)
         self._uploads = Uploads(self._requests, self._sessions, options)
         self._journal = journal
+        self._chunk_size = options.chunk_size
         self._unfinished: dict[str, str] = {}
 
     async def put(self, key: str, source: Source, *, digest: str) -> None:
@@ -68,7 +69,7 @@ class GCSStore:
             await self._bridge.call(self._uploads.compare, key, source, digest, error)
             return
         # With where it leads: a session of another bucket or prefix would make the object there.
-        await self._journal.created(key, f"{self.url} {session}")
+        await self._journal.created(key, f"{self.url} {session}", self._chunk_size)
         self._unfinished[key] = session
         await self._put_chunks(key, session, source, digest, resumed=False)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from artifactd.daemon.stores.base import Kind, StoreError
 
-__all__ = ["os_errors", "write_all"]
+__all__ = ["os_errors", "write_all", "write_pieces"]
 
 _KINDS = {
     errno.ENOENT: Kind.NOT_FOUND,
@@ -27,6 +27,8 @@ _KINDS = {
     errno.EBADF: Kind.PERMANENT,
 }
 """Everything else may pass: a full disk is cleared, a mount comes back, descriptors are freed."""
+
+_IOV_MAX = os.sysconf("SC_IOV_MAX")
 
 
 @contextmanager
@@ -48,3 +50,10 @@ def write_all(fd: int, data: memoryview) -> int:
     while written < len(data):
         written += os.write(fd, data[written:])
     return written
+
+
+def write_pieces(fd: int, pieces: Sequence[bytes]) -> int:
+    """Write all of `pieces` one after the other at the descriptor's position. Blocking: for worker threads."""
+    written = os.writev(fd, pieces[:_IOV_MAX])
+    rest = b"".join(pieces)[written:] if written < sum(map(len, pieces)) else b""
+    return written + write_all(fd, memoryview(rest))

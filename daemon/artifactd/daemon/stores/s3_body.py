@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Payload
 
-__all__ = ["Body", "swap_body"]
+__all__ = ["Body", "Slices", "swap_body"]
 
 _SLICE = 256 << 10
 """Bytes handed to the transport at once: it sends or queues a slice without copying it."""
@@ -44,7 +44,7 @@ class Body:
         return 0
 
 
-class _Slices(Payload):
+class Slices(Payload):
     """What aiohttp sends, once: a body that was begun is not sent again by itself.
 
     aiohttp repeats an idempotent request after a lost connection, in silence. That would write an object twice
@@ -131,4 +131,4 @@ def _acknowledged(transport: asyncio.Transport | None) -> int:
 def swap_body(request: Any, **_: Any) -> None:
     """Handler of `before-send.s3`."""
     if isinstance(request.body, Body):
-        request.body = _Slices(request.body.data)
+        request.body = Slices(request.body.data)

@@ -53,9 +53,17 @@ class Uploads:
 
     async def put_many(self, items: Sequence[tuple[str, bytes | memoryview]]) -> list[StoreError | None]:
         """Send small objects; one outcome each, in order."""
+        outcomes: list[StoreError | None] = [None] * len(items)
+        left = iter(enumerate(items))
+
+        async def send() -> None:
+            for index, (key, data) in left:
+                outcomes[index] = await self._outcome(key, data)
+
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._outcome(key, data)) for key, data in items]
-        return [task.result() for task in tasks]
+            for _ in range(min(SMALL_PUTS, len(items))):
+                group.create_task(send())
+        return outcomes
 
     async def _outcome(self, key: str, data: bytes | memoryview) -> StoreError | None:
         view = memoryview(data).cast("B")
