@@ -8,7 +8,9 @@ import pytest
 
 from servers.juicefs import juicefs
 from servers.ministack import ministack
+from servers.moto import moto
 from servers.process import S3Server
+from servers.swift import swift
 
 
 @pytest.fixture(scope="session")
@@ -20,4 +22,16 @@ def juicefs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Serve
 @pytest.fixture(scope="session")
 def ministack_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     with ministack(tmp_path_factory.mktemp("ministack")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with moto(tmp_path_factory.mktemp("moto")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def swift_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with swift(tmp_path_factory.mktemp("swift")) as server:
         yield server

@@ -37,7 +37,7 @@ def s3_place(server: S3Server, monkeypatch: pytest.MonkeyPatch, endpoint: str | 
     return Place(f"s3://{bucket}/{PREFIX}", options, server, bucket)
 
 
-@pytest.fixture(params=["file", "memory", "juicefs", "ministack"])
+@pytest.fixture(params=["file", "memory", "juicefs", "ministack", "moto", "swift"])
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     if request.param == "file":
         return Place((tmp_path / "blobs").as_uri(), S3Options())
