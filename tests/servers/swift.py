@@ -48,7 +48,8 @@ use = egg:swift#{name}
 """
 _PROXY = """\
 [pipeline:main]
-pipeline = catch_errors gatekeeper listing_formats bulk s3api tempauth copy slo versioned_writes symlink proxy-server
+pipeline = catch_errors gatekeeper listing_formats bulk s3api tempauth
+    copy slo versioned_writes symlink proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
