@@ -45,7 +45,8 @@ class Exchange:
 
     async def half(self) -> bytes:
         """Take half of the body from the client."""
-        return await self.request.content.readexactly((self.request.content_length or 0) // 2)
+        size = (self.request.content_length or 0) // 2
+        return await self.request.content.readexactly(size) if size else b""
 
     async def body(self) -> bytes:
         """Take what is left of the body."""

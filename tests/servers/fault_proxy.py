@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from servers.s3_requests import read_request
 __all__ = ["FaultProxy", "fault_proxy"]
 
 _START_SECONDS = 10.0
+_RECEIVE_BUFFER = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,10 @@ async def _serve(
         runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
         try:
-            await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+            listening = socket.create_server(("127.0.0.1", 0))
+            # A body that is not taken must be felt by the client that sends it.
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+            await web.SockSite(runner, listening, ssl_context=tls).start()
             host, port = runner.addresses[0][:2]
             stop = asyncio.Event()
             endpoint = f"{'https' if tls else 'http'}://{host}:{port}"

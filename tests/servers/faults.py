@@ -23,6 +23,7 @@ class Fault(StrEnum):
     EXPIRED = "403 ExpiredToken"
     SKEWED = "403 RequestTimeTooSkewed"
     DENIED = "403 AccessDenied"
+    TELLTALE = "403, and the message repeats the credentials of the request, as some servers do"
     GONE = "404 NoSuchUpload"
     RESET = "the connection is reset"
     ERROR_IN_200 = "200, and the body is an error"

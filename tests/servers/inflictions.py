@@ -22,8 +22,8 @@ def inflict(fault: Fault | None, exchange: Exchange) -> Awaitable[web.StreamResp
     return _INFLICTIONS[fault](exchange)
 
 
-def _error(status: int, code: str) -> Answer:
-    text = f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>injected</Message></Error>"
+def _error(status: int, code: str, message: str = "injected") -> Answer:
+    text = f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
     return _document(status, "application/xml", text)
 
 
@@ -51,6 +51,11 @@ async def _refuse(exchange: Exchange, answer: Answer) -> web.StreamResponse:
     await exchange.body()
     # There is no body in the answer to a HEAD.
     return await exchange.answer(replace(answer, body=b"") if exchange.request.method == "HEAD" else answer)
+
+
+async def _telltale(exchange: Exchange) -> web.StreamResponse:
+    told = [exchange.request.headers.get(name, "") for name in ("Authorization", "X-Amz-Security-Token")]
+    return await _refuse(exchange, _error(403, "InvalidAccessKeyId", f"{told} at {exchange.request.raw_path}"))
 
 
 async def _reset(exchange: Exchange) -> web.StreamResponse:
@@ -117,6 +122,7 @@ _INFLICTIONS: dict[Fault | None, Infliction] = {
     Fault.EXPIRED: partial(_refuse, answer=_error(403, "ExpiredToken")),
     Fault.SKEWED: partial(_refuse, answer=_error(403, "RequestTimeTooSkewed")),
     Fault.DENIED: partial(_refuse, answer=_error(403, "AccessDenied")),
+    Fault.TELLTALE: _telltale,
     Fault.GONE: partial(_refuse, answer=_NO_UPLOAD),
     Fault.RESET: _reset,
     Fault.ERROR_IN_200: partial(_refuse, answer=_error(200, "InternalError")),

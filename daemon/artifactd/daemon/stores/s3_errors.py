@@ -82,6 +82,8 @@ _CUT_OFF = (
     aiohttp.ClientError,
 )
 
+_ABOUT_SECRETS = frozenset({"InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"})
+"""Codes whose message may repeat the key, the token or the signature that the server was sent."""
 _TAKES_EFFECT = frozenset({"put", "create", "complete"})
 """Operations that change what others see, or leave something behind, even if their answer is lost."""
 
@@ -92,7 +94,8 @@ def classify(error: Exception, operation: str, key: str) -> StoreError:
         details = error.response.get("Error", {})
         code = str(details.get("Code", ""))
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-        return StoreError(_answered(code, status, operation), operation, key, f"{code}: {details.get('Message')}")
+        reason = code if code in _ABOUT_SECRETS else f"{code}: {details.get('Message')}"
+        return StoreError(_answered(code, status, operation), operation, key, reason)
     return StoreError(_unanswered(error, operation), operation, key, str(error) or type(error).__name__)
 
 
