@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Exchange"]
 
 PIECES = 20
-PAUSE_SECONDS = 0.1
+PAUSE_SECONDS = 0.15
 """A slow body comes in so many pieces, with such a pause after each."""
 
 _HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "keep-alive", "content-length"})

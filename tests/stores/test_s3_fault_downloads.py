@@ -15,7 +15,7 @@ from servers.faults import Fault, Rule
 from servers.process import S3Server
 from servers.s3_requests import Operation
 from stores.support import MIB, digest, get, put, some_bytes
-from stores.trial import Trial, impatient, open_trial
+from stores.trial import Trial, open_trial
 
 SIZES = (300_000, 11 * MIB + 3)
 KEY = "aa/object"
@@ -38,9 +38,8 @@ BODIES = (
 )
 
 
-@pytest.fixture(params=["juicefs_server", "ministack_server"])
-def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> S3Server:
-    impatient(monkeypatch)
+@pytest.fixture(params=["juicefs_server", pytest.param("ministack_server", marks=pytest.mark.long)])
+def server(request: pytest.FixtureRequest) -> S3Server:
     found: S3Server = request.getfixturevalue(request.param)
     return found
 

@@ -13,7 +13,7 @@ from servers.faults import Fault, Rule
 from servers.process import S3Server
 from servers.s3_requests import Operation
 from stores.support import MIB
-from stores.trial import impatient, open_trial
+from stores.trial import open_trial
 
 PART = 5 * MIB
 
@@ -28,7 +28,7 @@ QUICK = (
     Fault.LOST_ANSWER,
     Fault.FAILED_ANSWER,
 )
-OF_BODIES = (Fault.CUT_REQUEST, Fault.DAMAGED_REQUEST, Fault.TWICE, Fault.STALLED_REQUEST)
+OF_BODIES = (Fault.CUT_REQUEST, Fault.DAMAGED_REQUEST, Fault.TWICE)
 FAULTS = {
     Operation.PUT: (*QUICK, *OF_BODIES),
     Operation.CREATE: (*QUICK, Fault.ERROR_IN_200, Fault.BROKEN_ANSWER),
@@ -57,10 +57,8 @@ def rules(draw: st.DrawFn) -> Rule:
     return Rule(fault, {operation}, after=draw(st.integers(0, 4)), times=draw(st.integers(1, MOST.get(fault, 6))))
 
 
-NEAR_A_BOUNDARY = st.builds(
-    int.__add__, st.sampled_from([1, PART, SINGLE_PUT, 2 * PART, 3 * PART]), st.integers(-1, 1)
-)
-SIZES = st.lists(NEAR_A_BOUNDARY | st.integers(0, 4 * PART), min_size=1, max_size=4)
+NEAR_A_BOUNDARY = st.builds(int.__add__, st.sampled_from([1, PART, SINGLE_PUT, 2 * PART]), st.integers(-1, 1))
+SIZES = st.lists(NEAR_A_BOUNDARY | st.integers(0, 3 * PART), min_size=1, max_size=3)
 
 
 def mixture(server: S3Server, monkeypatch: pytest.MonkeyPatch, mixed: list[Rule], sizes: list[int]) -> None:
@@ -87,11 +85,10 @@ COMMON = {
 
 # Only a server that verifies what it gets can survive damaged requests.
 @given(mixed=MIXED, sizes=SIZES)
-@settings(max_examples=12, **COMMON)
+@settings(max_examples=10, **COMMON)
 def test_a_mixture_of_faults_ends_in_the_right_bytes_once(
     ministack_server: S3Server, monkeypatch: pytest.MonkeyPatch, mixed: list[Rule], sizes: list[int]
 ) -> None:
-    impatient(monkeypatch)
     mixture(ministack_server, monkeypatch, mixed, sizes)
 
 
@@ -99,15 +96,14 @@ def test_a_mixture_of_faults_ends_in_the_right_bytes_once(
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ["juicefs_server", "ministack_server", "moto_server", "swift_server"])
 @given(mixed=MIXED, sizes=SIZES)
-@settings(max_examples=100, **COMMON)
-def test_a_hundred_mixtures_of_faults_end_in_the_right_bytes_once(
+@settings(max_examples=60, **COMMON)
+def test_many_mixtures_of_faults_end_in_the_right_bytes_once(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
     mixed: list[Rule],
     sizes: list[int],
 ) -> None:
-    impatient(monkeypatch)
     server: S3Server = request.getfixturevalue(name)
     if name in ("juicefs_server", "moto_server"):
         mixed = [rule for rule in mixed if rule.fault is not Fault.DAMAGED_REQUEST]

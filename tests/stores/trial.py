@@ -25,24 +25,25 @@ from artifactd.daemon.stores.sources import BytesSource
 from servers.buckets import s3_client as botocore_client
 from servers.buckets import unfinished_uploads
 from servers.fault_proxy import fault_proxy
-from servers.faults import Faults, Rule
+from servers.faults import Fault, Faults, Rule
 from servers.process import S3Server
 from stores.conftest import PREFIX, Place, s3_place
 from stores.support import Journal, digest
 
-__all__ = ["ENTITY", "STALL_SECONDS", "Trial", "impatient", "open_trial"]
+__all__ = ["ENTITY", "Trial", "open_trial"]
 
 ENTITY = "team"
-STALL_SECONDS = 1.5
-"""When the store gives a stalled request up, in these tests: less than a slow one takes."""
+_STALL_SECONDS = 2.0
+"""When the store gives a stalled request up, in tests of that: less than a slow one takes."""
 
 
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the store and the uploader wait as they do, but not for long."""
+def _be_impatient(monkeypatch: pytest.MonkeyPatch, *faults: Fault) -> None:
+    """Let the store and the uploader not wait for long: for the server only where one of `faults` is slow."""
     monkeypatch.setattr(retry, "FIRST_SECONDS", 0.005)
     monkeypatch.setattr(s3_upload, "_FIRST_PAUSE", 0.005)
-    monkeypatch.setattr(s3_body, "STALL_TIMEOUT", STALL_SECONDS)
-    monkeypatch.setattr(s3_client, "_READ_TIMEOUT", STALL_SECONDS)
+    if any(fault.name.startswith(("STALLED", "SLOW_REQUEST", "SLOW_DOWNLOAD")) for fault in faults):
+        monkeypatch.setattr(s3_body, "STALL_TIMEOUT", _STALL_SECONDS)
+        monkeypatch.setattr(s3_client, "_READ_TIMEOUT", _STALL_SECONDS)
 
 
 class _Unmoved:
@@ -117,7 +118,8 @@ def _open_catalog() -> Iterator[Catalog]:
 async def open_trial(
     server: S3Server, monkeypatch: pytest.MonkeyPatch, *rules: Rule, seed: int = 0
 ) -> AsyncIterator[Trial]:
-    """Open an empty bucket on `server` behind a proxy with these rules."""
+    """Open an empty bucket on `server` behind a proxy with these rules; what is retried is retried at once."""
+    _be_impatient(monkeypatch, *(rule.fault for rule in rules))
     journal = Journal()
     with fault_proxy(server.endpoint, *rules, seed=seed) as proxy, _open_catalog() as catalog:
         place = s3_place(server, monkeypatch, proxy.endpoint)
