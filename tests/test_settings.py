@@ -95,3 +95,13 @@ def test_the_cache_takes_a_size_in_bytes_or_its_default(tmp_path: Path) -> None:
     assert load(home=tmp_path, environ={"ARTIFACTD_CACHE__SIZE": "0"}).cache.size == 0
     with pytest.raises(BadSetting, match="ARTIFACTD_CACHE__SIZE"):
         load(home=tmp_path, environ={"ARTIFACTD_CACHE__SIZE": "-1"})
+
+
+def test_references_are_allowed_by_a_comma_separated_list(tmp_path: Path) -> None:
+    config(tmp_path, '[references.buckets]\nteam = ["shared"]\n')
+    environ = {"ARTIFACTD_REFERENCES_ALLOW": "http://169.254.169.254/data/*, https://*.intern"}
+    settings = load(home=tmp_path, environ=environ)
+    assert settings.references.allow == ("http://169.254.169.254/data/*", "https://*.intern")
+    assert settings.references.buckets == {"team": ("shared",)}
+    with pytest.raises(BadSetting, match=r"ARTIFACTD_REFERENCES_ALLOW: references\.allow"):
+        load(home=tmp_path, environ={"ARTIFACTD_REFERENCES_ALLOW": "169.254.169.254"})

@@ -27,7 +27,8 @@ SMALL = (Shape.TINY, Shape.PACKED, Shape.TINY, Shape.PLAIN, Shape.TINY)
 BIG_FIRST = (Shape.MULTIPART, *SMALL * 4)
 
 
-@pytest.mark.parametrize("point", list(Point))
+# Where parts of drafts are registered, the tests of drafts kill.
+@pytest.mark.parametrize("point", [point for point in Point if point is not Point.PART_REGISTERED])
 def test_a_kill_at_a_named_point_breaks_no_promise(
     point: Point, make_daemon: MakeDaemon, place: Place, tmp_path: Path
 ) -> None:

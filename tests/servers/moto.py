@@ -1,12 +1,15 @@
-"""moto, a mock of AWS in memory: it ignores wrong checksums and returns the right ones; any credentials pass."""
+"""moto, an emulator of AWS in memory: it has buckets with versions, ignores wrong checksums, and any
+credentials pass.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from servers.process import S3Server, executable, free_port, running
+from servers.process import S3Server, free_port, running
 
 __all__ = ["moto"]
 
@@ -14,9 +17,8 @@ __all__ = ["moto"]
 @contextmanager
 def moto(directory: Path) -> Iterator[S3Server]:
     """Serve an empty S3; `directory` takes its log."""
-    directory.mkdir(parents=True, exist_ok=True)
     port = free_port()
     server = S3Server(f"http://127.0.0.1:{port}", "any", "anything")
-    command = [executable("moto", "moto_server"), "--host", "127.0.0.1", "--port", str(port)]
-    with running(command, server.endpoint, {"TMPDIR": str(directory)}, directory / "moto.log"):
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with running(command, server.endpoint, server.environ, directory / "moto.log"):
         yield server

@@ -107,5 +107,5 @@ def _make_ring(directory: Path, name: str, port: int) -> None:
     """Tell every server where those called `name` are: one replica, on one disk."""
     builder = directory / f"{name}.builder"
     for arguments in (["create", "6", "1", "0"], ["add", f"r1z1-127.0.0.1:{port}/disk", "1"], ["rebalance"]):
-        command = [executable("swift", "swift-ring-builder"), builder, *arguments]
+        command: list[str | Path] = [executable("swift", "swift-ring-builder"), builder, *arguments]
         subprocess.run(command, check=True, capture_output=True)

@@ -74,18 +74,18 @@ def mixture(server: S3Server, monkeypatch: pytest.MonkeyPatch, mixed: list[Rule]
 
 
 MIXED = st.lists(rules(), min_size=1, max_size=6)
-COMMON = {
-    "deadline": None,
-    "derandomize": True,
-    "database": None,
-    "phases": [Phase.generate],
-    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-}
+COMMON = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 # Only a server that verifies what it gets can survive damaged requests.
 @given(mixed=MIXED, sizes=SIZES)
-@settings(max_examples=10, **COMMON)
+@settings(COMMON, max_examples=10)
 def test_a_mixture_of_faults_ends_in_the_right_bytes_once(
     ministack_server: S3Server, monkeypatch: pytest.MonkeyPatch, mixed: list[Rule], sizes: list[int]
 ) -> None:
@@ -96,7 +96,7 @@ def test_a_mixture_of_faults_ends_in_the_right_bytes_once(
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ["juicefs_server", "ministack_server", "moto_server", "swift_server"])
 @given(mixed=MIXED, sizes=SIZES)
-@settings(max_examples=60, **COMMON)
+@settings(COMMON, max_examples=60)
 def test_many_mixtures_of_faults_end_in_the_right_bytes_once(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,

@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from artifactd.client import data_types
-    from artifactd.client._defaults import finish, init, log_artifact, use_artifact
+    from artifactd.client._defaults import (
+        finish,
+        finish_artifact,
+        init,
+        log_artifact,
+        upsert_artifact,
+        use_artifact,
+    )
     from artifactd.client._entry import Entry
     from artifactd.client._run import Run
     from artifactd.client._tables.table import Table
@@ -42,6 +49,7 @@ if TYPE_CHECKING:
         NotAccepted,
         OutOfSpace,
         ProtocolMismatch,
+        ReferenceChanged,
         VerificationFailed,
         WaitTimeout,
     )
@@ -72,6 +80,7 @@ __all__ = [
     "OutOfSpace",
     "Progress",
     "ProtocolMismatch",
+    "ReferenceChanged",
     "Run",
     "Table",
     "VerificationFailed",
@@ -79,14 +88,23 @@ __all__ = [
     "__version__",
     "data_types",
     "finish",
+    "finish_artifact",
     "init",
     "log_artifact",
     "run",
+    "upsert_artifact",
     "use_artifact",
 ]
 
 _HOMES = {
-    "artifactd.client._defaults": ("finish", "init", "log_artifact", "use_artifact"),
+    "artifactd.client._defaults": (
+        "finish",
+        "finish_artifact",
+        "init",
+        "log_artifact",
+        "upsert_artifact",
+        "use_artifact",
+    ),
     "artifactd.client._run": ("Run",),
     "artifactd.client._tables.table": ("Table",),
     "artifactd.client.api": ("Api",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -19,9 +20,11 @@ __all__ = [
     "adopt",
     "default_client",
     "finish",
+    "finish_artifact",
     "init",
     "log_artifact",
     "set_active_run",
+    "upsert_artifact",
     "use_artifact",
 ]
 
@@ -58,8 +61,18 @@ def active_run() -> Run | None:
 
 
 def set_active_run(run: Run | None) -> None:
+    """Make `run` the active one; it is closed at the end of the program if nobody does so before."""
     global _run
+    atexit.unregister(_close_active_run)
     _run = run
+    if run is not None:
+        # Registered anew each time: what is registered last runs first, and the sockets' own hook closes them.
+        atexit.register(_close_active_run)
+
+
+def _close_active_run() -> None:
+    if _run is not None:
+        _run._close_at_exit()
 
 
 def init(
@@ -73,12 +86,14 @@ def init(
 ) -> Run:
     """Start a run with the process's default client and make it the active one; an active one is finished.
 
+    Only in the process that began it: a forked child that starts a run of its own leaves its parent's open.
     `id` resumes an earlier run. `config` is a JSON object, recorded as it is now. Use the run as a context
     manager, or call its `finish`. Raises `InvalidRequest`, `DaemonUnavailable`.
     """
     from artifactd.client._run import Run
 
-    finish()
+    if _run is not None and _run._is_ours:
+        _run.finish()
     run = Run(default_client(), project, entity, job_type, group, name, config, id)
     set_active_run(run)
     return run
@@ -106,6 +121,36 @@ def log_artifact(
     )
 
 
-def use_artifact(address_or_artifact: str | Artifact, type: str | None = None) -> Artifact:
+def upsert_artifact(
+    artifact_or_path: Artifact | str | os.PathLike[str],
+    distributed_id: str | None = None,
+    *,
+    name: str | None = None,
+    type: str | None = None,
+    aliases: Sequence[str] | None = None,
+) -> Artifact:
+    """`Client.upsert_artifact` by the active run, or without one: then `distributed_id` is needed."""
+    return (_run or default_client()).upsert_artifact(
+        artifact_or_path, distributed_id, name=name, type=type, aliases=aliases
+    )
+
+
+def finish_artifact(
+    artifact_or_path: Artifact | str | os.PathLike[str],
+    distributed_id: str | None = None,
+    *,
+    name: str | None = None,
+    type: str | None = None,
+    aliases: Sequence[str] | None = None,
+) -> LogHandle:
+    """`Client.finish_artifact` by the active run, or without one: then `distributed_id` is needed."""
+    return (_run or default_client()).finish_artifact(
+        artifact_or_path, distributed_id, name=name, type=type, aliases=aliases
+    )
+
+
+def use_artifact(
+    address_or_artifact: str | Artifact, type: str | None = None, aliases: Sequence[str] | None = None
+) -> Artifact:
     """`Client.use_artifact`, recorded as input of the active run if there is one."""
-    return (_run or default_client()).use_artifact(address_or_artifact, type)
+    return (_run or default_client()).use_artifact(address_or_artifact, type, aliases)

@@ -13,7 +13,7 @@ from artifactd.client.artifact import Artifact
 from artifactd.client.handle import LogHandle
 from artifactd.protocol import names
 from artifactd.protocol.errors import ArtifactFinalizedError, ArtifactNotFound, DaemonUnavailable, InvalidRequest
-from artifactd.protocol.messages import Accepted, GetVersion, Submit, Version
+from artifactd.protocol.messages import Accepted, DraftPart, GetVersion, Submit, Version
 
 __all__ = ["Scope", "as_name", "log", "look_up", "use"]
 
@@ -39,21 +39,39 @@ def log(
     *,
     after: LogHandle | None = None,
     priority: int = 0,
+    part: DraftPart | None = None,
+    reuse: bool = False,
 ) -> LogHandle:
-    """See `Client.log_artifact`."""
+    """See `Client.log_artifact`. With `part`, as a part of a draft: see `_parallel`.
+
+    With `reuse`, any version with the same contents will do, and `latest` stays.
+    """
     checked_aliases = names.check_aliases(aliases)
     checked_tags = names.check_tags(tags)
     artifact = _as_artifact(link, artifact_or_path, name, type)
     if artifact._handle is not None:
-        if aliases or tags:
+        if part != artifact._part:
+            raise ArtifactFinalizedError(
+                "the artifact was logged or upserted already, and not as this", subject=artifact.name
+            )
+        if part is None and (aliases or tags):
             raise ArtifactFinalizedError(
                 "the artifact was logged already: aliases and tags go with the first call", subject=artifact.name
             )
         return artifact._handle
-    if artifact._ttl is not None:
-        link.require("ttl")
+    if reuse:
+        link.require("reuse")
+    if part is not None:
+        link.require("drafts")
+        if artifact._wants_base:
+            raise InvalidRequest(
+                "an incremental artifact continues a version and can't be a part of another", subject=artifact.name
+            )
     if artifact._wants_base:
         _add_base(link, scope, artifact)
+    for feature in artifact._features:
+        link.require(feature)
+    base = _base_in(scope, artifact)
     sealed = artifact._seal(link)
     contents = sealed.sealed
     assert contents is not None
@@ -81,6 +99,9 @@ def log(
         manifest_file=contents.manifest_file,
         pack=contents.pack,
         ttl=artifact._ttl,
+        base=base,
+        draft=part,
+        reuse=reuse,
     )
     try:
         link.request(message, Accepted, deadline=deadline)
@@ -92,17 +113,35 @@ def log(
             remedy=error.remedy,
         ) from error
     handle = LogHandle(link, sealed.id, artifact)
+    artifact._part = part
     artifact._accepted(handle)
     return handle
 
 
-def use(link: Link, scope: Scope, address_or_artifact: str | Artifact, type: str | None = None) -> Artifact:
+def use(
+    link: Link,
+    scope: Scope,
+    address_or_artifact: str | Artifact,
+    type: str | None = None,
+    aliases: Sequence[str] | None = None,
+) -> Artifact:
     """See `Client.use_artifact` and `look_up`."""
-    if isinstance(address_or_artifact, Artifact):
-        if address_or_artifact.state == "draft":
-            log(link, scope, address_or_artifact)
-        address_or_artifact = address_or_artifact.wait().qualified_name
-    return Artifact._committed(look_up(link, scope, address_or_artifact, type), link)
+    address = address_or_artifact
+    if isinstance(address, Artifact):
+        if type is not None and type != address.type:
+            raise InvalidRequest(f"the artifact has type {address.type!r}, not {type!r}", subject=address.name)
+        if address.state == "draft":
+            # The run uses it and did not make it: otherwise lineage would lead from the run to itself.
+            log(link, scope._replace(run=None), address, aliases=aliases, reuse=True)
+            aliases = None
+        address = address.wait().qualified_name
+    if aliases:
+        raise InvalidRequest(
+            "aliases go with an artifact that was not logged yet",
+            subject=address,
+            remedy="append to the version's aliases, then save()",
+        )
+    return Artifact._committed(look_up(link, scope, address, type), link)
 
 
 def look_up(link: Link, scope: Scope, address: str, type: str | None = None) -> Version:
@@ -117,6 +156,20 @@ def look_up(link: Link, scope: Scope, address: str, type: str | None = None) -> 
         run=None if scope.run is None else (scope.entity, scope.project, scope.run),
     )
     return link.request(request, Version)
+
+
+def _base_in(scope: Scope, artifact: Artifact) -> tuple[str, str, int] | None:
+    """The version that the artifact started from, which must be of the scope's entity."""
+    if artifact._base is None:
+        return None
+    version = artifact._base.version
+    if version.entity != scope.entity:
+        raise InvalidRequest(
+            f"it starts from a version of {version.entity!r}: the contents of each entity are stored apart",
+            subject=artifact.name,
+            remedy="log it to that entity, or add the files anew",
+        )
+    return version.project, version.name, version.version
 
 
 def _add_base(link: Link, scope: Scope, artifact: Artifact) -> None:

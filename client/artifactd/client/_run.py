@@ -6,18 +6,23 @@ import os
 import secrets
 import socket
 import string
+import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from artifactd.client import _defaults
+from artifactd.client import _defaults, _exit
+from artifactd.client._connection import now
 from artifactd.client._lineage import RunLineage
 from artifactd.client._linking import link_version
 from artifactd.client._logging import Scope, log, use
 from artifactd.client._metadata import pack_json
+from artifactd.client._parallel import finish, upsert
 from artifactd.client._progress import follow
+from artifactd.client._run_lock import RunLock
 from artifactd.protocol import names
-from artifactd.protocol.errors import InvalidRequest
+from artifactd.protocol.errors import ArtifactdError, InvalidRequest
 from artifactd.protocol.messages import Done, FinishRun, StartRun
 
 if TYPE_CHECKING:
@@ -29,12 +34,17 @@ __all__ = ["Run"]
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
 _ID_LENGTH = 8
+_EXIT_SECONDS = 1.5
+"""How long the end of the program waits for a daemon that is away."""
 
 
 class Run(RunLineage):
     """A run that is recorded with the daemon. Made by `init`.
 
-    As a context manager it is finished at the end of the block, as failed if the block raised.
+    As a context manager it is finished at the end of the block, as failed if the block raised. A program that
+    ends without finishing its active run closes it, as failed if it ends by an error. A run lives with the
+    process that made it: when that is killed, the daemon closes it as `crashed`, whatever forked children do.
+    What the run logged is committed all the same.
     """
 
     def __init__(
@@ -48,7 +58,7 @@ class Run(RunLineage):
         config: Mapping[str, Any] | None = None,
         id: str | None = None,
     ) -> None:
-        """Records the start of the run. Raises `InvalidRequest`, `DaemonUnavailable`."""
+        """Records the start of the run. Raises `InvalidRequest`, `Denied`, `OutOfSpace`, `DaemonUnavailable`."""
         self._link = client.link
         self.id = names.check_scope(id or _random_id(), "run id")
         self.project = names.check_scope(project or client.scope.project, "project")
@@ -59,21 +69,29 @@ class Run(RunLineage):
         self.name = name or self.id
         self.config: dict[str, Any] = dict(config or {})
         self.state = "running"
+        self._pid = os.getpid()
         self._pending: list[LogHandle] = []
-        self._link.request(
-            StartRun(
-                id=self.id,
-                entity=self.entity,
-                project=self.project,
-                name=self.name,
-                job_type=job_type,
-                group=group,
-                config=pack_json(self.config, "config"),
-                host=socket.gethostname(),
-                pid=os.getpid(),
-            ),
-            Done,
+        start = StartRun(
+            id=self.id,
+            entity=self.entity,
+            project=self.project,
+            name=self.name,
+            job_type=job_type,
+            group=group,
+            config=pack_json(self.config, "config"),
+            host=socket.gethostname(),
+            pid=os.getpid(),
         )
+        runs = self._link.welcome().runs
+        self._lock = RunLock(runs, self.entity, self.project, self.id) if runs else None
+        try:
+            self._link.request(start if self._lock is None else replace(start, lock=self._lock.name), Done)
+        except BaseException:
+            if self._lock is not None:
+                # It may have been recorded all the same.
+                self._lock.abandon()
+            raise
+        _exit.watch()
 
     def __repr__(self) -> str:
         return f"<Run {self.entity}/{self.project}/{self.id} {self.state}>"
@@ -84,7 +102,10 @@ class Run(RunLineage):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
+        if not self._is_ours:
+            # A forked child that leaves the block, as by `sys.exit`, leaves its parent's run open.
+            return
+        if kind is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
             self.finish()
         else:
             self._close("failed")
@@ -108,10 +129,45 @@ class Run(RunLineage):
         self._pending.append(handle)
         return handle
 
-    def use_artifact(self, address_or_artifact: str | Artifact, type: str | None = None) -> Artifact:
-        """`Client.use_artifact`, in the run's project, recorded as its input."""
+    def upsert_artifact(
+        self,
+        artifact_or_path: Artifact | str | os.PathLike[str],
+        distributed_id: str | None = None,
+        *,
+        name: str | None = None,
+        type: str | None = None,
+        aliases: Sequence[str] | None = None,
+    ) -> Artifact:
+        """`Client.upsert_artifact`, in the run's project; the finished version is one of its outputs."""
         self._require_running()
-        return use(self._link, self._scope, address_or_artifact, type)
+        draft = self.group if distributed_id is None else distributed_id
+        return upsert(self._link, self._scope, artifact_or_path, draft, name, type, aliases)
+
+    def finish_artifact(
+        self,
+        artifact_or_path: Artifact | str | os.PathLike[str],
+        distributed_id: str | None = None,
+        *,
+        name: str | None = None,
+        type: str | None = None,
+        aliases: Sequence[str] | None = None,
+    ) -> LogHandle:
+        """`Client.finish_artifact`, in the run's project; the version is logged by this run."""
+        self._require_running()
+        draft = self.group if distributed_id is None else distributed_id
+        handle = finish(self._link, self._scope, artifact_or_path, draft, name, type, aliases)
+        self._pending.append(handle)
+        return handle
+
+    def use_artifact(
+        self,
+        address_or_artifact: str | Artifact,
+        type: str | None = None,
+        aliases: Sequence[str] | None = None,
+    ) -> Artifact:
+        """`Client.use_artifact`, in the run's project, recorded as its input. The run is never its producer."""
+        self._require_running()
+        return use(self._link, self._scope, address_or_artifact, type, aliases)
 
     def link_artifact(
         self, artifact: Artifact, target_path: str, aliases: Sequence[str] | None = None
@@ -138,11 +194,31 @@ class Run(RunLineage):
         if failures:
             raise failures[0]
 
-    def _close(self, state: str) -> None:
+    @property
+    def _is_ours(self) -> bool:
+        """Whether this process began the run; a forked child of the one that did may log by it."""
+        return os.getpid() == self._pid
+
+    def _close_at_exit(self) -> None:
+        """Close the run at the end of the program: as failed if that ends by an error, as far as is known.
+
+        Does not wait for what the run logged, since none of that is lost, and hardly for a daemon that is away:
+        then there is a warning, and the run is found crashed. Does nothing in a forked child.
+        """
+        if self._is_ours and self.state == "running":
+            try:
+                self._close("failed" if _exit.failed() else "finished", now() + _EXIT_SECONDS)
+            except ArtifactdError as error:
+                warnings.warn(f"the run {self.id} could not be closed: {error}", UserWarning, stacklevel=2)
+
+    def _close(self, state: str, deadline: float | None = None) -> None:
         if _defaults.active_run() is self:
             _defaults.set_active_run(None)
-        self._link.request(FinishRun(id=self.id, entity=self.entity, project=self.project, state=state), Done)
+        request = FinishRun(id=self.id, entity=self.entity, project=self.project, state=state)
+        self._link.request(request, Done, deadline=deadline)
         self.state = state
+        if self._lock is not None:
+            self._lock.remove()
 
     def _require_running(self) -> None:
         if self.state != "running":

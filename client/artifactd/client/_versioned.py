@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from artifactd.protocol.errors import ArtifactNotLoggedError
-from artifactd.protocol.messages import Version
+from artifactd.protocol.messages import DraftPart, Version
 
 if TYPE_CHECKING:
     from artifactd.client._lineage import ApiRun
@@ -24,6 +24,7 @@ class Versioned:
         self._handle: LogHandle | None = None
         self._version: Version | None = None
         self._link: Link | None = None
+        self._part: DraftPart | None = None
 
     @property
     def name(self) -> str:
@@ -95,6 +96,13 @@ class Versioned:
     def _require_version(self, what: str) -> tuple[Version, Link]:
         if self._version is None and self._handle is not None:
             self._handle.resolve()
+        draft = self._handle.part_of if self._version is None and self._handle is not None else None
+        if draft is not None:
+            raise ArtifactNotLoggedError(
+                f"{what} is that of a version, and this is only a part of the draft {draft!r}",
+                subject=self._name,
+                remedy="finish the draft with finish_artifact, and read the version that this makes",
+            )
         if self._version is None or self._link is None:
             raise ArtifactNotLoggedError(
                 f"{what} is known only once the artifact is committed",

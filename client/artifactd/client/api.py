@@ -12,23 +12,17 @@ from artifactd.client._defaults import default_client
 from artifactd.client._lineage import ApiRun
 from artifactd.client._link import Link
 from artifactd.client._logging import Scope, look_up
+from artifactd.client._metadata import pack_json
 from artifactd.client._paging import Pages
 from artifactd.client.artifact import Artifact
 from artifactd.client.client import Client
+from artifactd.protocol import run_filters
 from artifactd.protocol.errors import ArtifactNotFound, InvalidRequest
 from artifactd.protocol.messages import GetRun, GetRuns, GetTypes, RunRecord, Runs, Types
 
 __all__ = ["Api"]
 
-_FILTERS = {
-    "state": "state",
-    "job_type": "job_type",
-    "jobType": "job_type",
-    "group": "group",
-    "name": "name",
-    "display_name": "name",
-}
-"""What `runs` filters by, in its own and in others' words."""
+_ORDERS = ("+created_at", "created_at", "-created_at")
 
 
 class Api:
@@ -143,11 +137,22 @@ class Api:
     ) -> Pages[ApiRun]:
         """The runs of `[entity/]project`, oldest first, or newest first with `order="-created_at"`.
 
-        `filters` holds what they must equal: `state`, `job_type`, `group`, `name`.
+        `filters` are in MongoDB's words, as far as they are these: the fields `state`, `job_type`, `group`,
+        `display_name`, `created_at` (Unix seconds or ISO 8601) and `config.<key>`, with a value to equal or with
+        `$eq`, `$ne`, `$in`, `$nin`, `$exists`, `$not`, and for numbers and times `$gt`, `$gte`, `$lt`, `$lte`;
+        all of them together, or joined by `$and`, `$or`, `$nor`:
+
+            api.runs("bikes", {"state": "finished", "config.lr": {"$lt": 0.1}}, order="-created_at")
+
+        Raises `InvalidRequest`, naming what is not among these.
         """
         entity, project = parse_project(path, **self._defaults)
-        wanted = _checked(filters or {})
-        if order not in ("+created_at", "created_at", "-created_at"):
+        wanted = None
+        if filters:
+            wanted = pack_json(filters, "filters")
+            run_filters.read(wanted)
+            self._link.require("run_filters")
+        if order not in _ORDERS:
             raise InvalidRequest(f"order {order!r} is not known", remedy="use '+created_at' or '-created_at'")
 
         def page(last: RunRecord | None) -> Runs:
@@ -157,7 +162,7 @@ class Api:
                 newest_first=order.startswith("-"),
                 after=None if last is None else (last.started_at, last.id),
                 limit=per_page,
-                **wanted,
+                filter=wanted,
             )
             return self._link.request(request, Runs)
 
@@ -166,13 +171,3 @@ class Api:
     @property
     def _defaults(self) -> dict[str, str]:
         return {"entity": self.default_entity, "project": self.default_project}
-
-
-def _checked(filters: Mapping[str, Any]) -> dict[str, str]:
-    for key, value in filters.items():
-        if key not in _FILTERS or not isinstance(value, str):
-            raise InvalidRequest(
-                f"runs cannot be filtered by {key!r} = {value!r}",
-                remedy="filters are strings to equal, for state, job_type, group and name",
-            )
-    return {_FILTERS[key]: value for key, value in filters.items()}

@@ -12,6 +12,7 @@ from typing import Any
 from artifactd.client import _defaults
 from artifactd.client._link import Link
 from artifactd.client._logging import Scope, as_name, log, look_up, use
+from artifactd.client._parallel import finish, upsert
 from artifactd.client.artifact import Artifact
 from artifactd.client.handle import LogHandle
 from artifactd.protocol import names
@@ -103,13 +104,63 @@ class Client:
             self.link, self.scope, artifact_or_path, name, type, aliases, tags, after=after, priority=priority
         )
 
-    def use_artifact(self, address_or_artifact: str | Artifact, type: str | None = None) -> Artifact:
+    def upsert_artifact(
+        self,
+        artifact_or_path: Artifact | str | os.PathLike[str],
+        distributed_id: str | None = None,
+        *,
+        name: str | None = None,
+        type: str | None = None,
+        aliases: Sequence[str] | None = None,
+    ) -> Artifact:
+        """Add an artifact's files to a version that several processes, on any nodes, make together.
+
+        They name it by `distributed_id` (letters, digits, `_ - .`), by default the group of the run. Returns once
+        this part is registered for all of them: the one call that waits for the store and the catalog. It may be
+        interrupted; calling it again with the same artifact resolves to the same part. A path is wrapped into an
+        artifact as by `log_artifact`. There is no version before `finish_artifact`.
+
+        The same path with the same content may come from several; other content raises `ArtifactFailed` naming
+        the path and both writers, as does an upsert to what was finished, or has expired: days after its last
+        part. Metadata, aliases, tags, description and ttl go with the part; of two that say the same, the later
+        wins. Raises `TypeError` without id and group, and what `log_artifact` raises.
+        """
+        return upsert(self.link, self.scope, artifact_or_path, distributed_id, name, type, aliases)
+
+    def finish_artifact(
+        self,
+        artifact_or_path: Artifact | str | os.PathLike[str],
+        distributed_id: str | None = None,
+        *,
+        name: str | None = None,
+        type: str | None = None,
+        aliases: Sequence[str] | None = None,
+    ) -> LogHandle:
+        """Commit one version with the artifact's files, if any, and all that was upserted before.
+
+        Returns at once, as `log_artifact` does, a handle to wait for; the version takes its place in the order of
+        its collection by this call. Description and ttl are this artifact's, else those of the last part that
+        has them; metadata, aliases and tags are those of all. If it fails, upserts and another finish are taken
+        again. Raises `TypeError` without id and group, and what `log_artifact` raises.
+        """
+        return finish(self.link, self.scope, artifact_or_path, distributed_id, name, type, aliases)
+
+    def use_artifact(
+        self,
+        address_or_artifact: str | Artifact,
+        type: str | None = None,
+        aliases: Sequence[str] | None = None,
+    ) -> Artifact:
         """Look a version up by its address.
 
-        An `Artifact` that was not logged is logged first; contents equal to the newest version's make no new
-        one. Raises `ArtifactNotFound`, `InvalidRequest` if it is not of `type`, `DaemonUnavailable`.
+        For an `Artifact` that was not logged, the newest version of its collection with the same contents is
+        taken, and only where there is none is it logged: however many processes do so, there is one version.
+        `aliases` move to what is taken, `latest` only to what is logged. The call waits for the commit.
+
+        Raises `ArtifactNotFound`; `InvalidRequest` if it is not of `type`, or for `aliases` with an address or a
+        logged artifact; `DaemonUnavailable`, and for an artifact what `log_artifact` and `wait` raise.
         """
-        return use(self.link, self.scope, address_or_artifact, type)
+        return use(self.link, self.scope, address_or_artifact, type, aliases)
 
     def handle(self, id: str) -> LogHandle:
         """The handle of a submission that this or another process of the same user logged."""

@@ -65,6 +65,11 @@ class LogHandle:
     def progress(self) -> Progress:
         return progress_of(self.look())
 
+    @property
+    def part_of(self) -> str | None:
+        """The distributed id, if this was upserted: then it is done when its part is registered."""
+        return self.look().part_of
+
     def look(self, timeout: float = 0.0) -> Submission:
         """The daemon's own words on the submission: now, or when it ended, or after `timeout` seconds."""
         return self._poll("committed", timeout, None)

@@ -13,12 +13,13 @@ __all__ = ["Point", "observe", "reach"]
 
 
 class Point(StrEnum):
-    """The points, in the order in which a submission passes them."""
+    """The points, in the order in which a submission passes them; only parts of drafts are registered."""
 
     JOURNAL_WRITTEN = "journal-written"
     MID_HASH = "mid-hash"
     MID_PART = "mid-part"
     PARTS_SENT = "parts-sent"
+    PART_REGISTERED = "part-registered"
     BEFORE_COMMIT = "before-commit"
     AFTER_COMMIT = "after-commit"
     BEFORE_CLEANUP = "before-cleanup"

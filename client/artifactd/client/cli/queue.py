@@ -62,7 +62,7 @@ def _health(part: dict[str, Any]) -> str:
 
 def _row(item: dict[str, Any]) -> tuple[object, ...]:
     return (
-        item["address"],
+        item["address"] + (f" (part of {draft})" if (draft := item.get("part_of")) else ""),
         item["state"],
         f"{item['files_done']}/{item['files']}",
         transfer(item["bytes_done"], item["bytes"], item["rate"]),
@@ -80,7 +80,9 @@ def _wait(client: Client, options: argparse.Namespace) -> None:
             wait(handle, line, options.timeout)
     state = handle.state
     result: dict[str, Any] = {"id": handle.id, "state": state}
-    if state == "committed":
+    if handle.part_of is not None:
+        result |= {"part_of": handle.part_of}
+    elif state == "committed":
         result |= {"address": handle.qualified_name, "digest": handle.digest}
     if options.json:
         print_json(result)

@@ -12,6 +12,7 @@ from artifactd.daemon.catalog.records import (
     Committed,
     Head,
     Outcome,
+    Part,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "Committed",
     "Head",
     "Outcome",
+    "Part",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import URL, Connection, Engine, make_url
@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError,
 from artifactd.daemon.catalog.blobs import add_blobs, find_blobs
 from artifactd.daemon.catalog.commit import MAX_HEADS, commit_heads, recorded_outcomes
 from artifactd.daemon.catalog.dialect import connect
+from artifactd.daemon.catalog.drafts import expire_draft, page_of_draft, part_keys, put_part, reopen_draft
 from artifactd.daemon.catalog.editing import delete_version, edit_version
 from artifactd.daemon.catalog.lineage import find_run, list_run_versions, list_runs, list_users
 from artifactd.daemon.catalog.linking import link_version
@@ -25,10 +26,12 @@ from artifactd.daemon.catalog.records import (
     Committed,
     Head,
     Outcome,
+    Part,
 )
-from artifactd.daemon.catalog.runs import add_input, end_run, put_run
+from artifactd.daemon.catalog.runs import RunEnd, add_input, crash_run, end_run, put_run
 from artifactd.protocol import messages
 from artifactd.protocol.errors import InvalidRequest
+from artifactd.protocol.manifest import Entry
 
 __all__ = ["Catalog"]
 
@@ -100,6 +103,34 @@ class Catalog:
         """`outcome` of many submissions `(uid, id)`, at most `MAX_HEADS`; those never committed are left out."""
         with self._reading() as connection:
             return recorded_outcomes(connection, keys)
+
+    def register_part(self, part: Part, entries: Iterable[Entry]) -> None:
+        """Add a part with its entries, sorted by path, to its draft, once; see `drafts.put_part`.
+
+        Raises `Conflict` and `InvalidRequest`; after `CatalogUnavailable` give it all entries again.
+        """
+        with self._writing() as connection:
+            put_part(connection, part, entries)
+
+    def registered_parts(self, keys: Sequence[tuple[int, bytes]]) -> set[tuple[int, bytes]]:
+        """Which of at most `MAX_HEADS` submissions `(uid, id)` are registered as parts of drafts."""
+        with self._reading() as connection:
+            return part_keys(connection, keys)
+
+    def draft_page(self, uid: int, id: bytes, after: str) -> list[Entry]:
+        """The next 10,000 files of the draft that the submission is a part of, behind the path `after`."""
+        with self._reading() as connection:
+            return page_of_draft(connection, (uid, id), after)
+
+    def reopen_draft(self, uid: int, id: bytes) -> None:
+        """The submission that closed a draft has failed: the draft is as it was before. Else nothing happens."""
+        with self._writing() as connection:
+            reopen_draft(connection, (uid, id))
+
+    def expire_draft(self, seconds: float) -> str | None:
+        """End one draft to which no part has come for `seconds`; says which, or None if there is none."""
+        with self._writing() as connection:
+            return expire_draft(connection, seconds)
 
     def known_blobs(self, entity: str, digests: Collection[str]) -> dict[str, BlobLocation]:
         """The locations of those blobs that `entity` has already: one query for each 10,000 digests."""
@@ -189,6 +220,14 @@ class Catalog:
         """Close a run. Raises `InvalidRequest` for an unknown state, `ArtifactNotFound`, `Denied`."""
         with self._writing() as connection:
             end_run(connection, uid, request)
+
+    def crash_run(self, uid: int, entity: str, project: str, id: str, locks: Collection[str]) -> RunEnd | None:
+        """Close a run as crashed if it runs, is of `uid`, and was started last with one of the free `locks`.
+
+        Returns how a run that was started so ended, None if there is none.
+        """
+        with self._writing() as connection:
+            return crash_run(connection, uid, entity, project, id, locks)
 
     def record_use(self, uid: int, entity: str, project: str, run: str, version: messages.Version) -> None:
         """Record `version` as input of the run `entity/project/run`, once.

@@ -1,4 +1,4 @@
-"""All that differs between databases: how to connect, how transactions begin, and upserts.
+"""All that differs between databases: how to connect, how transactions begin, upserts, and paths into JSON.
 
 SQLite has one connection that writes and checkpoints, and others that do neither: two connections that do
 both can lose committed pages in releases of SQLite before 3.51.3 (its WAL-reset bug).
@@ -10,12 +10,24 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
+from sqlalchemy import (
+    URL,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    case,
+    create_engine,
+    event,
+    func,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from artifactd.daemon.catalog.records import CatalogUnusable
 
-__all__ = ["chunks", "connect", "insert"]
+__all__ = ["chunks", "connect", "insert", "json_at", "now"]
 
 _BUSY_MILLISECONDS = 10_000
 
@@ -70,6 +82,27 @@ def _begin_reading(connection: Connection) -> None:
 def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT into `table` that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def now(connection: Connection) -> float:
+    """The database's clock, in Unix seconds: one for all who write to it."""
+    if connection.dialect.name == "postgresql":
+        clock = "extract(epoch FROM clock_timestamp())"
+    else:
+        clock = "(julianday('now') - 2440587.5) * 86400.0"
+    return float(connection.execute(text(f"SELECT {clock}")).scalar_one())
+
+
+def json_at(column: Column[str], path: Sequence[str]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """The kind and the value of what lies below the keys `path` of a JSON object kept as text.
+
+    Kinds are `text`, `integer`, `real`, `true`, `false`, `null`, `array`, `object`; NULL where there is nothing.
+    Keys are printable and contain neither quotes nor backslashes; the text has them as they are, unescaped.
+    """
+    place = "$" + "".join(f'."{key}"' for key in path)
+    # A text that is no JSON, from before they were checked, would end the whole statement.
+    valid = func.json_valid(column) == 1
+    return case((valid, func.json_type(column, place))), case((valid, func.json_extract(column, place)))
 
 
 def chunks(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:

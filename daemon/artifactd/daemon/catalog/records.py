@@ -12,6 +12,7 @@ __all__ = [
     "Committed",
     "Head",
     "Outcome",
+    "Part",
 ]
 
 
@@ -22,6 +23,10 @@ class Head:
     `digest` is the manifest's, `size` counts bytes, `metadata` is JSON text, `accepted_at` is in Unix seconds
     and becomes the version's time. `(uid, id)` is the idempotency key and `body_hash` tells whether a repeated
     key means the same submission. `run` may name a run that the catalog does not know; `ttl` counts seconds.
+    With `reuse`, any version with the digest will do.
+
+    A head with `draft`, a distributed id, commits that draft, which it has closed: aliases, tags, description,
+    metadata and ttl are then those of the parts together.
     """
 
     uid: int
@@ -41,11 +46,39 @@ class Head:
     run: str | None
     accepted_at: float
     ttl: int | None = None
+    reuse: bool = False
+    draft: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one writer gives to the draft `distributed_id` of a collection, but for its entries.
+
+    `(uid, id)` and `body_hash` are the submission's, as in `Head`. `writer` tells the other writers who it is.
+    One that `finishes` closes the draft.
+    """
+
+    uid: int
+    id: bytes
+    body_hash: bytes
+    entity: str
+    project: str
+    name: str
+    type: str
+    distributed_id: str
+    finishes: bool
+    writer: str
+    run: str | None
+    aliases: tuple[str, ...]
+    tags: tuple[str, ...]
+    description: str | None
+    metadata: str
+    ttl: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The version a head resolved to; `created` is False where the newest version had the same contents."""
+    """The version a head resolved to; `created` is False where a version had the same contents."""
 
     version: int
     digest: str

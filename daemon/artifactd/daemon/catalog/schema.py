@@ -19,12 +19,16 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.dialects import postgresql
 
 __all__ = [
     "aliases",
     "blobs",
     "collections",
     "commits",
+    "draft_entries",
+    "draft_parts",
+    "drafts",
     "links",
     "metadata",
     "run_inputs",
@@ -85,6 +89,7 @@ versions = Table(
     CheckConstraint("number >= 0", name="number"),
     CheckConstraint("files >= 0", name="files"),
     CheckConstraint("size >= 0", name="size"),
+    Index(None, "collection_id", "digest"),
 )
 
 # A version here is a link: it shows the contents, the texts, the tags and the run of its source.
@@ -168,6 +173,8 @@ runs = Table(
     Column("config", Text, nullable=False),
     Column("host", Text, nullable=False),
     Column("pid", BigInteger, nullable=False),
+    # The name of the file that the process which started it last keeps locked; see `crash_run`.
+    Column("lock", Text),
     Column("state", Text, nullable=False),
     Column("started_at", Double, nullable=False),
     Column("ended_at", Double),
@@ -201,4 +208,64 @@ run_outputs = Table(
     Column("number", BigInteger, nullable=False),
     PrimaryKeyConstraint("entity", "project", "run", "collection_id", "number"),
     _version_key(),
+)
+
+# A version that several writers make together. It stays when it has ended, to refuse those who come late.
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("entity", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("distributed_id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    # When the last part was registered, by the database's clock.
+    Column("touched_at", Double, nullable=False),
+    # Of the version that it became.
+    Column("number", BigInteger),
+    UniqueConstraint("entity", "project", "name", "distributed_id"),
+    CheckConstraint("state IN ('open', 'closed', 'finished', 'expired')", name="state"),
+    Index(None, "state", "touched_at"),
+)
+
+draft_parts = Table(
+    "draft_parts",
+    metadata,
+    # Ascends in the order of registration.
+    Column("id", Integer, primary_key=True),
+    Column("draft_id", Integer, ForeignKey("drafts.id"), nullable=False),
+    Column("uid", BigInteger, nullable=False),
+    Column("submission_id", LargeBinary, nullable=False),
+    Column("body_hash", LargeBinary, nullable=False),
+    Column("writer", Text, nullable=False),
+    Column("run", Text),
+    Column("finishes", Boolean, nullable=False),
+    # The labels are JSON arrays.
+    Column("aliases", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("description", Text),
+    Column("metadata", Text, nullable=False),
+    Column("ttl", BigInteger),
+    UniqueConstraint("submission_id", "uid"),
+    Index(None, "draft_id", "id"),
+)
+
+# One row for each file, and one for each directory: a path of one kind keeps out the other. They go when the
+# draft ends. The order of paths is that of their UTF-8 bytes, as in manifests.
+draft_entries = Table(
+    "draft_entries",
+    metadata,
+    Column("draft_id", Integer, ForeignKey("drafts.id"), nullable=False),
+    Column("path", Text().with_variant(postgresql.TEXT(collation="C"), "postgresql"), nullable=False),
+    Column("directory", Boolean, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    # A JSON array of URI and extra.
+    Column("reference", Text),
+    # The first part that brought it.
+    Column("part_id", Integer, ForeignKey("draft_parts.id"), nullable=False),
+    PrimaryKeyConstraint("draft_id", "path"),
+    Index(None, "part_id"),
 )

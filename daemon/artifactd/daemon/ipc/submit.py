@@ -98,14 +98,23 @@ def check_submit(submit: Submit) -> None:
         names.check_tag(tag)
     if submit.run is not None:
         names.check_scope(submit.run, "run id")
+    if submit.base is not None:
+        names.check_scope(submit.base[0], "project")
+        names.check_artifact_name(submit.base[1])
+    if submit.draft is not None:
+        names.check_scope(submit.draft.distributed_id, "distributed id")
     problems = {
         "ids have 16 bytes": len(submit.id) == len(submit.lane) == 16,
         f"an artifact has at most {MAX_FILES} files": 0 <= submit.files <= MAX_FILES,
         "sizes are not negative": 0 <= submit.size < 1 << 62,
+        "what is only used has no run that made it": not (submit.reuse and submit.run),
         "seq and deadline are positive": 0 <= submit.seq < 1 << 62 and 0 <= submit.deadline < 1 << 63,
+        "a version's number is not negative": submit.base is None or 0 <= submit.base[2] < 1 << 62,
         "priority is a small number": -1_000_000 <= submit.priority <= 1_000_000,
         f"at most {MAX_LABELS} aliases and tags": len(submit.aliases) + len(submit.tags) <= MAX_LABELS,
         f"at most {INLINE_PACK} bytes come inside": len(submit.pack or b"") <= INLINE_PACK,
+        "a part of a draft is logged after nothing": submit.draft is None or submit.after is None,
+        "a part of a draft is no version that could be used": submit.draft is None or not submit.reuse,
         "the manifest comes inside or as one file": (submit.manifest is None) != (submit.manifest_file is None),
         **rules_of_texts(submit.description, submit.metadata, submit.ttl),
     }

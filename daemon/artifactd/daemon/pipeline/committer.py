@@ -50,6 +50,15 @@ class Committer:
                 await self._commit(batch)
 
     async def _commit(self, batch: Sequence[Submission]) -> None:
+        """Commit what becomes a version; parts of drafts were registered before, and are done."""
+        parts = [submission for submission in batch if submission.part_of is not None]
+        if parts:
+            await self._ending.committed([(submission, results.registered(submission)) for submission in parts])
+        versions = [submission for submission in batch if submission.part_of is None]
+        if versions:
+            await self._commit_versions(versions)
+
+    async def _commit_versions(self, batch: Sequence[Submission]) -> None:
         heads = await trio.to_thread.run_sync(self._heads, batch)
         reach(Point.BEFORE_COMMIT)
         outcomes = await self._calls.in_thread(partial(self._catalog.commit, heads))
@@ -57,6 +66,8 @@ class Committer:
         committed: list[tuple[Submission, messages.Submission]] = []
         for submission, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, CommitRefused):
+                if submission.draft is not None:
+                    await self._calls.in_thread(partial(self._catalog.reopen_draft, submission.uid, submission.id))
                 await self._ending.refused(
                     submission, InvalidRequest(outcome.reason, subject=submission.collection)
                 )
@@ -86,6 +97,7 @@ def _by_weight(submissions: Sequence[Submission]) -> Iterator[list[Submission]]:
 def _head(submission: Submission, row: Row) -> Head:
     submit = submit_of(row.body)
     assert submission.manifest is not None
+    files, size = submission.totals or (submission.files, submission.size)
     return Head(
         uid=row.uid,
         id=row.id,
@@ -95,8 +107,8 @@ def _head(submission: Submission, row: Row) -> Head:
         name=submit.name,
         type=submit.type,
         digest=submission.manifest,
-        size=submit.size,
-        files=submit.files,
+        size=size,
+        files=files,
         aliases=submit.aliases,
         tags=submit.tags,
         description=submit.description,
@@ -104,4 +116,6 @@ def _head(submission: Submission, row: Row) -> Head:
         run=submit.run,
         accepted_at=row.accepted_at,
         ttl=submit.ttl,
+        draft=None if submit.draft is None else submit.draft.distributed_id,
+        reuse=submit.reuse,
     )

@@ -41,6 +41,7 @@ def submission_of(row: Row, submit: Submit) -> Submission:
         accepted_at=row.accepted_at,
         weight=len(row.body),
         durable=row.durable,
+        draft=submit.draft,
     )
 
 
@@ -75,12 +76,20 @@ async def _judge_after_reboot(lost: Sequence[Submission], ending: Ending, catalo
         return
     keys = [(submission.uid, submission.id) for submission in lost]
     outcomes = await trio.to_thread.run_sync(catalog.outcomes, keys)
+    parts = await trio.to_thread.run_sync(catalog.registered_parts, keys)
     settled = [
         (submission, results.committed(submission, outcome.version, outcome.digest, outcome.warning))
         for submission, key in zip(lost, keys, strict=True)
         if (outcome := outcomes.get(key))
     ]
+    # All that a part brought is in the catalog: one that finishes goes on with that.
+    settled += [
+        (submission, results.registered(submission))
+        for submission, key in zip(lost, keys, strict=True)
+        if key in parts and submission.part_of is not None
+    ]
     await ending.settled(settled)
     reason = ArtifactFailed("the machine went down before its files were on the disk", remedy="log it again")
-    left = [submission for submission, key in zip(lost, keys, strict=True) if key not in outcomes]
+    known = outcomes.keys() | parts
+    left = [submission for submission, key in zip(lost, keys, strict=True) if key not in known]
     await ending.failed(*((submission, reason) for submission in left))

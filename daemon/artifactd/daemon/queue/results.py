@@ -11,7 +11,7 @@ from artifactd.protocol import messages
 from artifactd.protocol.errors import ArtifactdError
 from artifactd.protocol.states import State
 
-__all__ = ["committed", "describe", "dropped", "failure_of", "read", "write"]
+__all__ = ["committed", "describe", "dropped", "failure_of", "read", "registered", "write"]
 
 write = msgspec.msgpack.encode
 """A final `messages.Submission` as it is kept in the journal."""
@@ -33,6 +33,7 @@ def describe(submission: Submission) -> messages.Submission:
         files_done=submission.files_done,
         size=submission.size,
         bytes_done=submission.bytes_done,
+        part_of=submission.part_of,
     )
 
 
@@ -47,6 +48,17 @@ def committed(submission: Submission, version: int, digest: str, warning: str | 
         version=version,
         digest=digest,
         warning=warning,
+    )
+
+
+def registered(submission: Submission) -> messages.Submission:
+    """The end of one that is a part of a draft."""
+    return replace(
+        describe(submission),
+        state=State.COMMITTED,
+        durable=True,
+        files_done=submission.files,
+        bytes_done=submission.size,
     )
 
 

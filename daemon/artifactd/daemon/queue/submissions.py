@@ -16,6 +16,7 @@ import trio
 from artifactd.daemon.queue.burst import Burst
 from artifactd.daemon.queue.scheduler import Scheduler
 from artifactd.daemon.queue.sequencer import Sequencer
+from artifactd.protocol.messages import DraftPart
 from artifactd.protocol.states import State, move
 
 __all__ = ["Queue", "Submission"]
@@ -39,6 +40,8 @@ class Submission:
     weight: int
     """Bytes of its journal row, most of which are metadata and manifest."""
     durable: bool
+    draft: DraftPart | None = None
+    """Of a draft that several writers make."""
     state: State = State.ACCEPTED
     files_done: int = 0
     bytes_done: int = 0
@@ -47,7 +50,9 @@ class Submission:
     waiting_for: str | None = None
     """Why it does not move, when that is not the order of commits."""
     manifest: str | None = None
-    """Digest of the stored manifest, once it is ready."""
+    """Digest of the stored manifest, once it is ready; a part that finishes nothing has none."""
+    totals: tuple[int, int] | None = None
+    """Files and bytes of the manifest, where it has more than the submission brought."""
     scope: trio.CancelScope | None = None
     """The worker that processes it."""
     changed: trio.Event | None = None
@@ -56,6 +61,16 @@ class Submission:
     @property
     def collection(self) -> str:
         return f"{self.entity}/{self.project}/{self.name}"
+
+    @property
+    def part_of(self) -> str | None:
+        """The distributed id of the draft that others finish: then it becomes no version."""
+        return None if self.draft is None or self.draft.finish else self.draft.distributed_id
+
+    @property
+    def line(self) -> str:
+        """The line it commits in: that of its collection, but a part waits for nobody and holds nobody back."""
+        return self.collection if self.part_of is None else f"part {self.position}"
 
 
 class Queue:
@@ -104,7 +119,7 @@ class Queue:
     def accept(self, submission: Submission, after: Submission | None) -> None:
         """Take in what the journal holds. Positions ascend."""
         position = submission.position
-        self._sequencer.accepted(position, submission.collection, after.position if after else None)
+        self._sequencer.accepted(position, submission.line, after.position if after else None)
         self._by_position[position] = submission
         self._by_id[submission.uid, submission.id] = submission
         self.counts[submission.state] += 1
@@ -139,9 +154,15 @@ class Queue:
         self.counts[state] += 1
         self.notify(submission)
 
-    def ready(self, submission: Submission, manifest: str) -> None:
-        """All its blobs and its manifest are stored."""
+    def resize(self, submission: Submission, files: int, size: int) -> None:
+        """It turned out to hold so many files of so many bytes together: what it refers to has been looked up."""
+        self.bytes += size - submission.size
+        submission.files, submission.size = files, size
+
+    def ready(self, submission: Submission, manifest: str | None, totals: tuple[int, int] | None = None) -> None:
+        """All its blobs and its manifest are stored, or a part is registered."""
         submission.manifest = manifest
+        submission.totals = totals
         self.advance(submission, State.READY)
         self._sequencer.ready(submission.position)
         self._committable.set()

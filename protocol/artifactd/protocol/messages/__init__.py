@@ -21,6 +21,7 @@ from artifactd.protocol.messages._reading import (
     Version,
     Versions,
 )
+from artifactd.protocol.messages._references import FoundObject, LookUp, Resolved
 from artifactd.protocol.messages._runs import (
     FinishRun,
     GetRun,
@@ -31,7 +32,7 @@ from artifactd.protocol.messages._runs import (
     Runs,
     StartRun,
 )
-from artifactd.protocol.messages._submitting import Accepted, SpoolFile, Submission, Submit, Wait
+from artifactd.protocol.messages._submitting import Accepted, DraftPart, SpoolFile, Submission, Submit, Wait
 
 __all__ = [
     "MAX_FETCH_PATHS",
@@ -41,12 +42,14 @@ __all__ = [
     "Collections",
     "DeleteVersion",
     "Done",
+    "DraftPart",
     "EditVersion",
     "Failure",
     "Fetch",
     "FetchManifest",
     "Fetched",
     "FinishRun",
+    "FoundObject",
     "GetCollections",
     "GetRun",
     "GetRunVersions",
@@ -58,7 +61,9 @@ __all__ = [
     "GetVersions",
     "Hello",
     "LinkVersion",
+    "LookUp",
     "Message",
+    "Resolved",
     "RunRecord",
     "Runs",
     "SpoolFile",
@@ -106,6 +111,8 @@ Message = (
     | GetUsers
     | Runs
     | GetRunVersions
+    | LookUp
+    | Resolved
 )
 
 TAGS: dict[int, type[Message]] = {
@@ -141,5 +148,7 @@ TAGS: dict[int, type[Message]] = {
     30: GetUsers,
     31: Runs,
     32: GetRunVersions,
+    35: LookUp,
+    36: Resolved,
 }
 """A tag is for ever: a message that goes leaves a gap."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from artifactd.protocol.messages._connection import Failure
 
-__all__ = ["Accepted", "SpoolFile", "Submission", "Submit", "Wait"]
+__all__ = ["Accepted", "DraftPart", "SpoolFile", "Submission", "Submit", "Wait"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +17,16 @@ class SpoolFile:
     size: int
     xxh3: bytes
     """XXH3-128 of its bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftPart:
+    """Makes a submission one part of a version that several writers make together."""
+
+    distributed_id: str
+    """Names the draft within its collection."""
+    finish: bool = False
+    """Whether this is the last part: the version is committed, with all parts that were registered before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +65,15 @@ class Submit:
     """Seconds that the version is to live after its commit. Needs the feature `ttl`."""
     pack: bytes | None = None
     """Contents of the spool file `pack`, if they are small: then there is no such file."""
+    base: tuple[str, str, int] | None = None
+    """(project, name, version) of the same entity that entries with the source `BASE` are taken from.
+
+    Needs the feature `base`.
+    """
+    draft: DraftPart | None = None
+    """Set for a part of a draft. Needs the feature `drafts`."""
+    reuse: bool = False
+    """Any version with the same contents will do, and `latest` stays. Needs the feature `reuse`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +97,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """Where a submission stands. `version` is set once it is committed, `error` once it failed."""
+    """Where a submission stands. `version` is set once it is committed, `error` once it failed.
+
+    With `part_of`, the distributed id of a draft, it is a part that others finish, and never has a version.
+    """
 
     id: bytes
     state: str
@@ -95,3 +117,4 @@ class Submission:
     digest: str | None = None
     warning: str | None = None
     error: Failure | None = None
+    part_of: str | None = None

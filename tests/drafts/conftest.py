@@ -1,0 +1,36 @@
+"""One daemon for the whole folder: every test makes drafts of names of its own."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from artifactd.client import Client, _defaults
+from harness.daemon import DaemonProcess
+from harness.places import directory
+
+
+@pytest.fixture(scope="session")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
+    with tempfile.TemporaryDirectory(prefix="artifactd-", dir="/tmp") as home:
+        daemon = DaemonProcess(Path(home), directory(tmp_path_factory.mktemp("blobs")))
+        daemon.start()
+        yield daemon
+        daemon.close()
+
+
+@pytest.fixture(autouse=True)
+def default(client: Client) -> Iterator[Client]:
+    """The client of each test is its process's default; no run stays active."""
+    yield client
+    _defaults.set_active_run(None)
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """An artifact name that no other test uses."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", request.node.name).strip("-.")[-128:]
