@@ -11,6 +11,7 @@ from servers.juicefs import juicefs
 from servers.ministack import ministack
 from servers.moto import moto
 from servers.process import S3Server
+from servers.swift import swift
 
 
 @pytest.fixture(scope="session")
@@ -36,4 +37,10 @@ def gcs_server() -> Iterator[FakeGcs]:
 @pytest.fixture(scope="session")
 def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     with moto(tmp_path_factory.mktemp("moto")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def swift_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with swift(tmp_path_factory.mktemp("swift")) as server:
         yield server

@@ -9,7 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 target=${ARTIFACTD_TEST_SERVERS:-$here/../../.venv-servers}
 python=${PYTHON:-python3}
 
-for server in juicefs ministack; do
+for server in juicefs ministack swift; do
     requirements=$here/requirements-$server.txt
     venv=$target/$server
     # The copy is written last: an installation that was cut off starts again.

@@ -1,4 +1,6 @@
-"""moto, an emulator of AWS in memory: it has buckets with versions, and any credentials pass."""
+"""moto, an emulator of AWS in memory: it has buckets with versions, ignores wrong checksums, and any
+credentials pass.
+"""
 
 from __future__ import annotations
 

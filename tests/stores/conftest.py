@@ -46,7 +46,7 @@ def gcs_place(server: FakeGcs, monkeypatch: pytest.MonkeyPatch) -> Place:
     return Place(f"gs://bucket/{PREFIX}", S3Options(), gcs=GCSOptions(chunk_size=5 * MIB, concurrency=3))
 
 
-@pytest.fixture(params=["file", "memory", "juicefs", "ministack", "gcs"])
+@pytest.fixture(params=["file", "memory", "juicefs", "ministack", "moto", "swift", "gcs"])
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     if request.param == "file":
         return Place((tmp_path / "blobs").as_uri(), S3Options())

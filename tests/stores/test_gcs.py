@@ -11,7 +11,7 @@ import trio
 import trustme
 
 from artifactd.daemon.stores import retry
-from artifactd.daemon.stores.base import Kind, StoreError
+from artifactd.daemon.stores.base import Kind, StoreError, UnfinishedUpload
 from artifactd.daemon.stores.gcs_options import GRAIN
 from artifactd.daemon.stores.sources import BytesSource
 from servers.gcs import FakeGcs, fake_gcs
@@ -134,7 +134,7 @@ async def test_what_was_completed_just_before_the_crash_is_not_sent_again(
     async with gcs_store(gcs_server, journal) as store:
         await put(store, KEY, LARGE)
     (session,) = gcs_server.buckets["bucket"].sessions.values()
-    journal.open[KEY] = f"gs://bucket/prefix {session.uri}"
+    journal.open[KEY] = UnfinishedUpload(KEY, f"gs://bucket/prefix {session.uri}", CHUNK, 0.0)
     before = gcs_server.received(NAME)
     async with gcs_store(gcs_server, journal) as store:
         await store.recover()

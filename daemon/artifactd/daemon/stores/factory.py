@@ -54,8 +54,8 @@ async def _open_s3(parts: SplitResult, options: S3Options, journal: UploadJourna
     from artifactd.daemon.stores.s3_client import open_client
     from artifactd.daemon.stores.s3_upload import SMALL_PUTS
 
-    if "@" in (options.endpoint_url or ""):
-        raise ValueError("endpoint_url must not contain credentials: the SDK's own chain finds them")
+    if any(mark in (options.endpoint_url or "") for mark in "@?#"):
+        raise ValueError("endpoint_url has no credentials and no query: the SDK's own chain finds credentials")
     async with open_bridge() as bridge:
         client = await bridge.call(open_client, options, SMALL_PUTS)
         store = S3Store(bridge, client, parts.netloc, parts.path.strip("/"), options, journal)

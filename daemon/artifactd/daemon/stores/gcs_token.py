@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from typing import Any
 
 import aiohttp
 from gcloud.aio.auth import Token
@@ -53,7 +54,9 @@ class Credentials:
     async def _fetch(self) -> TokenResponse:
         connector = aiohttp.TCPConnector(ssl=self._trusted or True)
         async with aiohttp.ClientSession(connector=connector, trust_env=True) as session:
-            return await Token(session=session, scopes=[_SCOPE]).refresh(timeout=_TIMEOUT)
+            # Typed as a session of `requests` where that is installed; this build of the library takes aiohttp's.
+            library_session: Any = session
+            return await Token(session=library_session, scopes=[_SCOPE]).refresh(timeout=_TIMEOUT)
 
     def refused(self, token: str) -> None:
         """The server does not take this token any more."""

@@ -91,6 +91,8 @@ _LONGEST_REASON = 500
 """Characters; an answer that cannot be read would be quoted in full."""
 _ABOUT_UPLOADS = frozenset({"abort", "list parts of"})
 """Operations for which an upload that is gone is an answer."""
+_ABOUT_SECRETS = frozenset({"InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"})
+"""Codes whose message may repeat the key, the token or the signature that the server was sent."""
 _TAKES_EFFECT = frozenset({"put", "create", "complete"})
 """Operations that change what others see, or leave something behind, even if their answer is lost."""
 
@@ -100,7 +102,8 @@ def classify(error: Exception, operation: str, key: str) -> StoreError:
     if isinstance(error, ClientError):
         kind = kind_of_answer(error.response, operation)
         details = error.response.get("Error", {})
-        reason = f"{details.get('Code', '')}: {details.get('Message')}"
+        code = str(details.get("Code", ""))
+        reason = code if code in _ABOUT_SECRETS else f"{code}: {details.get('Message')}"
     else:
         kind = _unanswered(error, operation)
         reason = str(error) or type(error).__name__

@@ -1,0 +1,231 @@
+"""Every fault of the proxy, alone: in a single PUT, a part, the creation and the completion of a multipart upload.
+
+On juicefs, which verifies nothing, and on ministack, which verifies checksums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from artifactd.daemon.stores.base import SINGLE_PUT, Kind, StoreError
+from artifactd.protocol.errors import ArtifactFailed
+from servers.faults import Fault, Rule
+from servers.process import S3Server
+from servers.s3_requests import Operation
+from stores.support import MIB, digest, put, some_bytes
+from stores.trial import open_trial
+
+SINGLE = 300_000
+TWO_PARTS = 8 * MIB + 3
+
+REFUSALS = (
+    Fault.SLOW_DOWN,
+    Fault.TOO_MANY,
+    Fault.INTERNAL,
+    Fault.BAD_GATEWAY,
+    Fault.EXPIRED,
+    Fault.SKEWED,
+    Fault.DENIED,
+    Fault.RESET,
+)
+BODIES = (Fault.CUT_REQUEST, Fault.STALLED_REQUEST, Fault.SLOW_REQUEST)
+ANSWERS = (Fault.LOST_ANSWER, Fault.FAILED_ANSWER, Fault.STALLED_ANSWER, Fault.TWICE)
+DOCUMENTS = (Fault.ERROR_IN_200, Fault.ERROR_IN_200_ANSWER, Fault.BROKEN_ANSWER)
+FAULTS = {
+    Operation.PUT: (*REFUSALS, *BODIES, *ANSWERS),
+    # Not `TWICE`: below.
+    Operation.CREATE: (*REFUSALS, *ANSWERS[:-1], *DOCUMENTS),
+    Operation.PART: (*REFUSALS, *BODIES, *ANSWERS, Fault.GONE),
+    Operation.COMPLETE: (*REFUSALS, *ANSWERS, *DOCUMENTS, Fault.CUT_REQUEST, Fault.GONE, Fault.GONE_ANSWER),
+}
+EACH = [(operation, fault) for operation, faults in FAULTS.items() for fault in faults]
+HEARD = [(operation, fault) for operation, fault in EACH if fault not in REFUSALS]
+"""Those of which the server itself hears something."""
+
+
+@pytest.fixture(params=["juicefs_server", pytest.param("ministack_server", marks=pytest.mark.long)])
+def server(request: pytest.FixtureRequest) -> S3Server:
+    found: S3Server = request.getfixturevalue(request.param)
+    return found
+
+
+def names(rows: Iterable[Iterable[Operation | Fault | Kind]]) -> list[str]:
+    return ["-".join(part.name for part in row).lower() for row in rows]
+
+
+def bytes_for(operation: Operation) -> bytes:
+    return some_bytes(SINGLE if operation is Operation.PUT else TWO_PARTS)
+
+
+async def test_the_proxy_alone_spoils_nothing(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    small, large = some_bytes(SINGLE), some_bytes(TWO_PARTS)
+    async with open_trial(server, monkeypatch) as trial:
+        await trial.upload(small, large)
+        trial.check(small, large)
+        assert trial.journal.open == {}
+        counted = {operation: trial.faults.count(operation) for operation in Operation}
+        parts = [trial.faults.count(Operation.PART, part=number) for number in (1, 2, 3)]
+    assert counted[Operation.PUT] == counted[Operation.CREATE] == 1
+    assert counted[Operation.OTHER] == 0
+    assert parts == [1, 1, 0]
+
+
+@pytest.mark.parametrize(("operation", "fault"), EACH, ids=names(EACH))
+async def test_a_fault_ends_in_the_right_bytes_once(
+    juicefs_server: S3Server, monkeypatch: pytest.MonkeyPatch, operation: Operation, fault: Fault
+) -> None:
+    await survive(juicefs_server, monkeypatch, operation, fault)
+
+
+@pytest.mark.parametrize(("operation", "fault"), HEARD, ids=names(HEARD))
+async def test_a_fault_ends_in_the_right_bytes_once_on_a_server_that_verifies(
+    ministack_server: S3Server, monkeypatch: pytest.MonkeyPatch, operation: Operation, fault: Fault
+) -> None:
+    await survive(ministack_server, monkeypatch, operation, fault)
+
+
+async def survive(server: S3Server, monkeypatch: pytest.MonkeyPatch, operation: Operation, fault: Fault) -> None:
+    data = bytes_for(operation)
+    async with open_trial(server, monkeypatch, Rule(fault, {operation})) as trial:
+        await trial.upload(data)
+        trial.check(data)
+        assert trial.journal.open == {}
+        assert len(trial.faults.struck()) == 1
+
+
+async def test_a_slow_request_is_not_a_dead_one(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_trial(server, monkeypatch, Rule(Fault.SLOW_REQUEST, {Operation.PUT})) as trial:
+        # Most of it does not fit into the buffers of the connection, which say nothing of what they hold.
+        await trial.upload(some_bytes(SINGLE_PUT))
+        assert trial.faults.count(Operation.PUT) == 1
+
+
+async def test_an_upload_that_the_network_created_twice_leaves_one_for_the_lifecycle_rule_of_the_bucket(
+    server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = some_bytes(TWO_PARTS)
+    async with open_trial(server, monkeypatch, Rule(Fault.TWICE, {Operation.CREATE})) as trial:
+        await trial.upload(data)
+        assert [digest(stored) for stored in trial.objects().values()] == [digest(data)]
+        assert len(trial.unfinished()) == 1
+        assert trial.journal.open == {}
+
+
+GLANCES = (Fault.STALE_NOTHING, Fault.STALE_SIZE, Fault.INTERNAL, Fault.RESET, Fault.DENIED, Fault.STALLED_ANSWER)
+COMPLETIONS = (Fault.FAILED_ANSWER, Fault.ERROR_IN_200_ANSWER, Fault.BROKEN_ANSWER, Fault.GONE_ANSWER)
+AMBIGUOUS = (
+    *(
+        (operation, Fault.LOST_ANSWER, glance)
+        for operation in (Operation.PUT, Operation.COMPLETE)
+        for glance in GLANCES
+    ),
+    *((Operation.COMPLETE, fault, Fault.STALE_NOTHING) for fault in COMPLETIONS),
+)
+
+
+@pytest.mark.parametrize(
+    ("operation", "fault", "glance"),
+    AMBIGUOUS,
+    ids=[f"{o.name}-{f.name}-{g.name}".lower() for o, f, g in AMBIGUOUS],
+)
+async def test_a_lost_outcome_that_cannot_be_looked_up_is_settled_in_the_end(
+    server: S3Server, monkeypatch: pytest.MonkeyPatch, operation: Operation, fault: Fault, glance: Fault
+) -> None:
+    data = bytes_for(operation)
+    # Twice: aiohttp itself repeats a PUT whose connection broke.
+    rules = [Rule(fault, {operation}, times=2), Rule(glance, {Operation.HEAD})]
+    async with open_trial(server, monkeypatch, *rules) as trial:
+        await trial.upload(data)
+        trial.check(data)
+        assert trial.journal.open == {}
+        assert {met.fault for met in trial.faults.struck()} == {fault, glance}
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET, Fault.LOST_ANSWER, Fault.INTERNAL, Fault.DENIED])
+async def test_an_upload_that_fails_and_cannot_be_aborted_either_is_not_forgotten(
+    server: S3Server, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    data = some_bytes(TWO_PARTS)
+    rules = [Rule(Fault.EXPIRED, {Operation.PART}, times=2), Rule(fault, {Operation.ABORT}, times=2)]
+    async with open_trial(server, monkeypatch, *rules) as trial:
+        await trial.upload(data)
+        trial.check(data)
+        assert trial.journal.open == {}
+        assert trial.faults.count(Operation.ABORT) >= 1
+
+
+FOR_GOOD = (
+    (Operation.PUT, Fault.SLOW_DOWN, Kind.THROTTLED),
+    (Operation.PUT, Fault.TOO_MANY, Kind.THROTTLED),
+    (Operation.PUT, Fault.BAD_GATEWAY, Kind.TRANSIENT),
+    (Operation.PUT, Fault.EXPIRED, Kind.DENIED),
+    (Operation.PUT, Fault.SKEWED, Kind.DENIED),
+    (Operation.PUT, Fault.DENIED, Kind.DENIED),
+    (Operation.PUT, Fault.RESET, Kind.UNKNOWN_OUTCOME),
+    (Operation.PUT, Fault.CUT_REQUEST, Kind.UNKNOWN_OUTCOME),
+    (Operation.PUT, Fault.STALLED_REQUEST, Kind.UNKNOWN_OUTCOME),
+    (Operation.CREATE, Fault.SLOW_DOWN, Kind.THROTTLED),
+    (Operation.CREATE, Fault.EXPIRED, Kind.DENIED),
+    (Operation.CREATE, Fault.RESET, Kind.UNKNOWN_OUTCOME),
+    (Operation.CREATE, Fault.LOST_ANSWER, Kind.UNKNOWN_OUTCOME),
+    (Operation.PART, Fault.SLOW_DOWN, Kind.THROTTLED),
+    (Operation.PART, Fault.INTERNAL, Kind.TRANSIENT),
+    (Operation.PART, Fault.SKEWED, Kind.DENIED),
+    (Operation.PART, Fault.RESET, Kind.TRANSIENT),
+    (Operation.PART, Fault.CUT_REQUEST, Kind.TRANSIENT),
+    (Operation.PART, Fault.GONE, Kind.TRANSIENT),
+    (Operation.COMPLETE, Fault.SLOW_DOWN, Kind.THROTTLED),
+    (Operation.COMPLETE, Fault.EXPIRED, Kind.DENIED),
+    (Operation.COMPLETE, Fault.ERROR_IN_200, Kind.TRANSIENT),
+    (Operation.COMPLETE, Fault.RESET, Kind.UNKNOWN_OUTCOME),
+    (Operation.COMPLETE, Fault.GONE, Kind.TRANSIENT),
+)
+
+
+@pytest.mark.parametrize(("operation", "fault", "kind"), FOR_GOOD, ids=names(FOR_GOOD))
+async def test_a_fault_for_good_is_named_and_leaves_nothing(
+    server: S3Server, monkeypatch: pytest.MonkeyPatch, operation: Operation, fault: Fault, kind: Kind
+) -> None:
+    async with open_trial(server, monkeypatch, Rule(fault, {operation}, times=None)) as trial:
+        with pytest.raises(StoreError) as caught:
+            await put(trial.store, "aa/object", bytes_for(operation))
+        assert caught.value.kind is kind
+        assert trial.objects() == {}
+        assert trial.unfinished() == set()
+        assert trial.journal.open == {}
+
+
+async def test_damage_for_good_fails_the_artifact_and_leaves_nothing(
+    ministack_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = Rule(Fault.DAMAGED_REQUEST, {Operation.PUT}, times=None)
+    async with open_trial(ministack_server, monkeypatch, rule) as trial:
+        with pytest.RaisesGroup(ArtifactFailed):
+            await trial.upload(some_bytes(SINGLE))
+        trial.check()
+        assert trial.journal.open == {}
+
+
+@pytest.mark.parametrize("operation", [Operation.PUT, Operation.PART])
+@pytest.mark.parametrize(
+    ("name", "verifies"),
+    [("juicefs", False), ("moto", False), ("ministack", True), ("swift", True)],
+)
+async def test_bytes_damaged_on_the_way_are_sent_again_if_the_server_verifies_what_it_gets(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: Operation,
+    name: str,
+    verifies: bool,
+) -> None:
+    """Where it does not, and says nothing of what it has, only the reader can tell. TLS is the remedy."""
+    server: S3Server = request.getfixturevalue(f"{name}_server")
+    data = bytes_for(operation)
+    rule = Rule(Fault.DAMAGED_REQUEST, {operation}, part=operation is Operation.PART)
+    async with open_trial(server, monkeypatch, rule) as trial:
+        await trial.upload(data)
+        (stored,) = trial.objects().values()
+        assert (digest(stored) == digest(data)) is verifies
+        assert trial.faults.count(operation, part=operation is Operation.PART) == 1 + verifies
