@@ -192,7 +192,8 @@ async def test_the_journal_knows_of_an_upload_before_the_server_does(
     assert journal.calls == [("creating", "aa/object"), ("created", "aa/object"), ("ended", "aa/object")]
 
 
-@pytest.mark.parametrize("server_name", ["juicefs_server", "ministack_server", "moto_server", "swift_server"])
+# moto answers the same moment of initiation for every upload, so none was begun when ours was.
+@pytest.mark.parametrize("server_name", ["juicefs_server", "ministack_server", "swift_server"])
 async def test_recover_aborts_only_what_the_journal_names_and_nobody_can_go_on_with(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, journal: Journal, server_name: str
 ) -> None:
