@@ -279,7 +279,7 @@ async def test_a_bundle_of_certificates_is_what_tls_trusts(
         async with gcs_store(server, journal) as store:
             with pytest.raises(StoreError) as caught:
                 await put(store, KEY, SMALL)
-            assert caught.value.kind is Kind.TRANSIENT
+            assert caught.value.kind is Kind.DENIED
 
 
 def server_context(authority: trustme.CA) -> ssl.SSLContext:

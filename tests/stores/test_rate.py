@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifactd.daemon.stores.base import Kind, StoreError
+from artifactd.daemon.stores.gate import Gate
 from artifactd.daemon.stores.rate import Window
-from artifactd.daemon.stores.s3_gate import Gate
 
 OUTCOMES = st.lists(st.tuples(st.booleans(), st.integers(0, 50), st.integers(1, 100)), max_size=200)
 

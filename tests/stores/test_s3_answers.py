@@ -10,7 +10,7 @@ import pytest
 import trio
 from blake3 import blake3
 
-from artifactd.daemon.stores import s3_body, s3_client
+from artifactd.daemon.stores import body, retry, s3_body, s3_client
 from artifactd.daemon.stores.base import Kind, StoreError
 from artifactd.daemon.stores.factory import S3Options, open_store
 from stores.scripted import Answer, Request, certificate, error, open_server
@@ -154,8 +154,9 @@ SIZE = 9 * MIB
 )
 @pytest.mark.parametrize("there", [True, False])
 async def test_a_completion_is_believed_only_when_the_object_is_there(
-    journal: Journal, complete: Callable[[], Answer], there: bool
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, complete: Callable[[], Answer], there: bool
 ) -> None:
+    monkeypatch.setattr(retry, "FIRST_SECONDS", 0.001)
     server = MultipartServer(complete, found(SIZE) if there else NOT_FOUND)
     async with (
         open_server(server.answer) as endpoint,
@@ -178,7 +179,7 @@ async def test_slow_is_not_dead(
 ) -> None:
     """The whole takes several times as long as the peer may stand still."""
     monkeypatch.setattr(s3_body, "STALL_TIMEOUT", STALL)
-    monkeypatch.setattr(s3_body, "_SETTLE_SECONDS", STALL)
+    monkeypatch.setattr(body, "_SETTLE_SECONDS", STALL)
     monkeypatch.setattr(s3_client, "_READ_TIMEOUT", 3 * STALL)
     tls, trusted = certificate(tmp_path) if secure else (None, None)
     server, data = Server([Answer()]), some_bytes(8 * MIB)
@@ -192,7 +193,7 @@ async def test_slow_is_not_dead(
     assert server.methods() == ["PUT"]
 
 
-@pytest.mark.parametrize(("secure", "stop_at"), [(False, MIB), (True, MIB), (False, 8 * MIB)])
+@pytest.mark.parametrize(("secure", "stop_at"), [(False, MIB), (True, MIB), (False, 8 * MIB), (True, 8 * MIB)])
 async def test_a_peer_that_takes_no_more_or_never_answers_is_given_up(
     journal: Journal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, secure: bool, stop_at: int
 ) -> None:

@@ -82,6 +82,17 @@ async def test_a_download_that_breaks_off_again_and_again_gets_there(
         assert trial.faults.count(Operation.GET) == 8
 
 
+async def test_what_came_of_a_download_before_it_broke_off_is_kept(
+    server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However little it is: all of it is less than what is gathered for one write."""
+    data = some_bytes(SIZES[0])
+    async with open_trial(server, monkeypatch, Rule(Fault.SHORT_DOWNLOAD, {Operation.GET}, times=8)) as trial:
+        await put(trial.store, KEY, data)
+        assert digest(await fetched(trial, data)) == digest(data)
+        assert trial.faults.count(Operation.GET) == 9
+
+
 async def test_a_get_that_is_cut_off_is_an_error_and_no_short_object(
     server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

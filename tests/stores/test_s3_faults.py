@@ -34,7 +34,7 @@ BODIES = (Fault.CUT_REQUEST, Fault.STALLED_REQUEST, Fault.SLOW_REQUEST)
 ANSWERS = (Fault.LOST_ANSWER, Fault.FAILED_ANSWER, Fault.STALLED_ANSWER, Fault.TWICE)
 DOCUMENTS = (Fault.ERROR_IN_200, Fault.ERROR_IN_200_ANSWER, Fault.BROKEN_ANSWER)
 FAULTS = {
-    Operation.PUT: (*REFUSALS, *BODIES, *ANSWERS),
+    Operation.PUT: (*REFUSALS, *BODIES, *ANSWERS, *DOCUMENTS[:2]),
     # Not `TWICE`: below.
     Operation.CREATE: (*REFUSALS, *ANSWERS[:-1], *DOCUMENTS),
     Operation.PART: (*REFUSALS, *BODIES, *ANSWERS, Fault.GONE),
@@ -141,6 +141,24 @@ async def test_a_lost_outcome_that_cannot_be_looked_up_is_settled_in_the_end(
         trial.check(data)
         assert trial.journal.open == {}
         assert {met.fault for met in trial.faults.struck()} == {fault, glance}
+
+
+@pytest.mark.parametrize("glance", [Fault.STALE_NOTHING, Fault.STALE_SIZE])
+@pytest.mark.parametrize("lost", [False, True])
+async def test_an_object_that_shows_late_is_waited_for_and_not_sent_again(
+    juicefs_server: S3Server, monkeypatch: pytest.MonkeyPatch, glance: Fault, lost: bool
+) -> None:
+    """The server vouches for no whole object, so each completion is confirmed by a look."""
+    data = some_bytes(TWO_PARTS)
+    rules = [Rule(glance, {Operation.HEAD}, times=6)]
+    if lost:
+        rules.append(Rule(Fault.LOST_ANSWER, {Operation.COMPLETE}))
+    async with open_trial(juicefs_server, monkeypatch, *rules) as trial:
+        await trial.upload(data)
+        trial.check(data)
+        assert trial.faults.count(Operation.PART) == 2
+        assert trial.faults.count(Operation.CREATE) == 1
+        assert trial.journal.open == {}
 
 
 @pytest.mark.parametrize("fault", [Fault.RESET, Fault.LOST_ANSWER, Fault.INTERNAL, Fault.DENIED])

@@ -19,7 +19,7 @@ from botocore.exceptions import (
 )
 
 from artifactd.daemon.stores.base import Kind, StoreError
-from artifactd.daemon.stores.s3_buffers import Buffers
+from artifactd.daemon.stores.buffers import Buffers
 from artifactd.daemon.stores.s3_errors import classify
 from artifactd.daemon.stores.s3_options import MAX_PARTS, part_size_for
 from artifactd.daemon.stores.s3_requests import Part, Requests

@@ -94,14 +94,23 @@ def test_the_signature_is_the_one_that_the_sdk_would_have_made(server: Server) -
     assert sent.headers["Authorization"].endswith(f"Signature={signature}")
 
 
-def test_credentials_that_change_are_used_from_the_next_object_on(server: Server) -> None:
-    async def work(requests: Requests, client: Any) -> None:
-        await requests.put("aa/one", DATA, 5)
-        client._get_credentials().token = "another-token"
+def test_credentials_that_were_refused_are_found_anew_for_the_next_object(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("artifactd.daemon.stores.s3_credentials._FORGET_SECONDS", 0.0)
+    server.answers = [error(403, "ExpiredToken"), error(403, "ExpiredToken")]
+
+    async def work(requests: Requests, _: Any) -> None:
+        monkeypatch.setenv("AWS_SESSION_TOKEN", "another-token")
+        with pytest.raises(StoreError) as caught:
+            await requests.put("aa/one", DATA, 5)
+        assert caught.value.kind is Kind.DENIED
+        monkeypatch.setenv("AWS_SESSION_TOKEN", "a-third-token")
         await requests.put("aa/two", DATA, 5)
 
     talk(server, work)
-    assert [sent.headers["x-amz-security-token"] for sent in server.requests] == ["the-token", "another-token"]
+    tokens = [sent.headers["x-amz-security-token"] for sent in server.requests]
+    assert tokens == ["another-token", "another-token", "a-third-token"]
 
 
 def test_the_objects_of_a_client_share_one_pattern(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,6 @@ async def test_a_server_of_an_unknown_authority_gets_nothing(
     async with open_store(place.url, s3=place.options, journal=journal) as store:
         with pytest.raises(StoreError) as caught:
             await put(store, "aa/object", b"data")
-    assert caught.value.kind is Kind.TRANSIENT
+    assert caught.value.kind is Kind.DENIED
     assert "certificate" in caught.value.reason.lower()
     assert tls.faults.met == []

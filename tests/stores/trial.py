@@ -18,7 +18,7 @@ from artifactd.daemon.pipeline.health import Health
 from artifactd.daemon.pipeline.keys import blob_key
 from artifactd.daemon.pipeline.uploader import Blob, Registration, Uploader
 from artifactd.daemon.queue.group_commit import GroupCommit
-from artifactd.daemon.stores import retry, s3_body, s3_client, s3_upload
+from artifactd.daemon.stores import retry, s3_body, s3_client
 from artifactd.daemon.stores.base import Source, Store
 from artifactd.daemon.stores.factory import open_store
 from artifactd.daemon.stores.sources import BytesSource
@@ -40,7 +40,6 @@ _STALL_SECONDS = 2.0
 def _be_impatient(monkeypatch: pytest.MonkeyPatch, *faults: Fault) -> None:
     """Let the store and the uploader not wait for long: for the server only where one of `faults` is slow."""
     monkeypatch.setattr(retry, "FIRST_SECONDS", 0.005)
-    monkeypatch.setattr(s3_upload, "_FIRST_PAUSE", 0.005)
     if any(fault.name.startswith(("STALLED", "SLOW_REQUEST", "SLOW_DOWNLOAD")) for fault in faults):
         monkeypatch.setattr(s3_body, "STALL_TIMEOUT", _STALL_SECONDS)
         monkeypatch.setattr(s3_client, "_READ_TIMEOUT", _STALL_SECONDS)

@@ -36,7 +36,8 @@ class Kind(StrEnum):
     THROTTLED = "throttled"
     """The server asks for less."""
     DENIED = "denied"
-    """Credentials or the bucket are missing, expired or not enough: an operator must act, and then it goes on."""
+    """Credentials, the bucket or trust in the server's certificate are missing, expired or not enough: an operator
+    must act, and then it goes on."""
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     """Something else lies under the key already."""

@@ -52,7 +52,7 @@ async def _open_s3(parts: SplitResult, options: S3Options, journal: UploadJourna
     from artifactd.daemon.stores.asyncio_bridge import open_bridge
     from artifactd.daemon.stores.s3 import S3Store
     from artifactd.daemon.stores.s3_client import open_client
-    from artifactd.daemon.stores.s3_upload import SMALL_PUTS
+    from artifactd.daemon.stores.single_puts import SMALL_PUTS
 
     if any(mark in (options.endpoint_url or "") for mark in "@?#"):
         raise ValueError("endpoint_url has no credentials and no query: the SDK's own chain finds credentials")
@@ -71,7 +71,7 @@ async def _open_gcs(parts: SplitResult, options: GCSOptions, journal: UploadJour
     from artifactd.daemon.stores.asyncio_bridge import open_bridge
     from artifactd.daemon.stores.gcs import GCSStore
     from artifactd.daemon.stores.gcs_http import open_http
-    from artifactd.daemon.stores.gcs_upload import SMALL_PUTS
+    from artifactd.daemon.stores.single_puts import SMALL_PUTS
 
     if "@" in (options.endpoint_url or ""):
         raise ValueError("endpoint_url must not contain credentials: the library's own chain finds them")

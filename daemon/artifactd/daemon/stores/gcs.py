@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
+from functools import partial
 
 import trio
+from awscrt.checksums import crc32c
 
 from artifactd.daemon.stores.asyncio_bridge import Bridge
+from artifactd.daemon.stores.attempts import Attempts
 from artifactd.daemon.stores.base import (
     SINGLE_PUT,
     Kind,
@@ -17,11 +20,15 @@ from artifactd.daemon.stores.base import (
     UploadJournal,
     check_key,
 )
+from artifactd.daemon.stores.buffers import Buffers
+from artifactd.daemon.stores.gate import Gate
+from artifactd.daemon.stores.gcs_chunks import Chunks
 from artifactd.daemon.stores.gcs_http import Http
 from artifactd.daemon.stores.gcs_options import GCSOptions
 from artifactd.daemon.stores.gcs_requests import Requests
 from artifactd.daemon.stores.gcs_session import Sessions
-from artifactd.daemon.stores.gcs_upload import Uploads
+from artifactd.daemon.stores.gcs_upload import Uploads, settle
+from artifactd.daemon.stores.single_puts import SMALL_PUTS, SinglePuts
 
 __all__ = ["GCSStore"]
 
@@ -46,7 +53,14 @@ class GCSStore:
         self._http = http
         self._requests = Requests(http, bucket, prefix + "/" if prefix else "", options)
         self._sessions = Sessions(http, self._requests)
-        self._uploads = Uploads(self._requests, self._sessions, options)
+        self._gate = Gate(options.concurrency + SMALL_PUTS)
+        attempts = Attempts()
+        buffers = Buffers(options.chunk_size, options.chunk_size * options.concurrency)
+        self._small = SinglePuts(
+            self._requests.put, partial(settle, self._requests), crc32c, self._gate, attempts, buffers
+        )
+        chunks = Chunks(self._sessions, self._gate, attempts, buffers, options.chunk_size)
+        self._large = Uploads(self._requests, chunks)
         self._journal = journal
         self._chunk_size = options.chunk_size
         self._unfinished: dict[str, str] = {}
@@ -54,7 +68,7 @@ class GCSStore:
     async def put(self, key: str, source: Source, *, digest: str) -> None:
         check_key("put", key)
         if source.size <= SINGLE_PUT:
-            await self._bridge.call(self._uploads.put_whole, key, source, digest)
+            await self._bridge.call(self._small.put, key, source, digest)
         elif session := self._unfinished.get(key):
             await self._put_chunks(key, session, source, digest, resumed=True)
         else:
@@ -66,7 +80,7 @@ class GCSStore:
         except StoreError as error:
             if error.kind is not Kind.CONFLICT:
                 raise
-            await self._bridge.call(self._uploads.compare, key, source, digest, error)
+            await self._bridge.call(self._large.compare, key, source, digest, error)
             return
         # With where it leads: a session of another bucket or prefix would make the object there.
         await self._journal.created(key, f"{self.url} {session}", self._chunk_size)
@@ -75,7 +89,7 @@ class GCSStore:
 
     async def _put_chunks(self, key: str, session: str, source: Source, digest: str, *, resumed: bool) -> None:
         try:
-            await self._bridge.call(self._uploads.put_chunks, key, session, source, digest, resumed)
+            await self._bridge.call(self._large.put, key, session, source, digest, resumed)
         except StoreError as error:
             if error.kind in _HOPELESS:
                 with trio.move_on_after(_CLEAN_UP_SECONDS, shield=True), suppress(StoreError):
@@ -91,10 +105,11 @@ class GCSStore:
         del self._unfinished[key]
 
     async def put_batch(self, items: Sequence[tuple[str, bytes | memoryview]]) -> list[StoreError | None]:
-        return await self._bridge.call(self._uploads.put_many, items)
+        return await self._bridge.call(self._small.put_many, items)
 
     async def get(self, key: str, fd: int, *, offset: int = 0, length: int | None = None) -> int:
-        return await self._bridge.call(self._requests.get, check_key("get", key), fd, offset, length)
+        request = partial(self._requests.get, check_key("get", key), fd, offset, length)
+        return await self._bridge.call(self._gate.run, request)
 
     async def head(self, key: str) -> ObjectInfo | None:
         return await self._bridge.call(self._requests.head, check_key("head", key))

@@ -3,45 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from dataclasses import dataclass
-
-from awscrt.checksums import crc32c
+from functools import partial
 
 from artifactd.daemon.crashpoints import Point, reach
 from artifactd.daemon.stores.asyncio_bridge import in_thread
+from artifactd.daemon.stores.attempts import RETRIED, Attempts
 from artifactd.daemon.stores.base import Kind, Source, StoreError
+from artifactd.daemon.stores.buffers import Buffers
+from artifactd.daemon.stores.gate import Gate
 from artifactd.daemon.stores.gcs_answers import Stored
 from artifactd.daemon.stores.gcs_session import Progress, Sessions
-from artifactd.daemon.stores.retry import delay
-from artifactd.daemon.stores.s3_buffers import Buffers
-from artifactd.daemon.stores.sources import IdentityHash, read_exactly
+from artifactd.daemon.stores.sources import Hashes
 
-__all__ = ["Chunks", "Hashes"]
+__all__ = ["Chunks"]
 
-_ATTEMPTS = 4
-"""Failures in a row, without a byte of progress, until they are the caller's."""
-_RETRIED = frozenset({Kind.TRANSIENT, Kind.THROTTLED, Kind.UNKNOWN_OUTCOME})
-
-
-class Hashes:
-    """The digest, and in `crc` the CRC32C, of what was read so far in the order of the file."""
-
-    def __init__(self) -> None:
-        self._identity = IdentityHash()
-        self.crc = 0
-
-    def read(self, source: Source, buffer: memoryview, offset: int, key: str) -> None:
-        """Fill `buffer` from `offset` on. Blocking: for worker threads. Raises `CORRUPT`."""
-        read_exactly(source, buffer, offset, key, self._update)
-
-    def _update(self, piece: memoryview) -> None:
-        self._identity.update(piece)
-        self.crc = crc32c(piece, self.crc)
-
-    def check(self, key: str, digest: str) -> None:
-        """Raise `CORRUPT` unless what was read is `digest`."""
-        self._identity.check(key, digest)
+_RETRIED = RETRIED - {Kind.CORRUPT}
+"""The session of a chunk that arrived damaged is of no use any more."""
 
 
 @dataclass(slots=True)
@@ -68,8 +46,12 @@ class _Upload:
 class Chunks:
     """Sends chunks that end at multiples of `chunk_size`, within a budget of buffers."""
 
-    def __init__(self, sessions: Sessions, buffers: Buffers, chunk_size: int) -> None:
+    def __init__(
+        self, sessions: Sessions, gate: Gate, attempts: Attempts, buffers: Buffers, chunk_size: int
+    ) -> None:
         self._sessions = sessions
+        self._gate = gate
+        self._attempts = attempts
         self._buffers = buffers
         self._chunk_size = chunk_size
 
@@ -141,42 +123,34 @@ class Chunks:
         return reading.result()
 
     async def _send(self, upload: _Upload, chunk: _Chunk) -> Progress:
-        """Send a chunk until the server has all of it, asking it how far it got whenever an answer is lost."""
-        offset, failures, lost = chunk.start, 0, False
-        while True:
-            try:
-                progress = await self._ask(upload, chunk, None if lost else offset)
-            except StoreError as error:
-                # A request that was cut off may still have slices queued in its transport.
-                chunk.clean = False
-                failures, lost = failures + 1, True
-                await _pause(error, failures)
-                continue
-            if progress.stored or (progress.persisted >= chunk.end < upload.source.size):
-                reach(Point.MID_PART)
+        """Send a chunk until the server has all of it."""
+        progress = Progress(chunk.start)
+        while progress.stored is None and (progress.persisted < chunk.end or chunk.end == upload.source.size):
+            further = partial(self._get_further, upload, chunk, progress.persisted)
+            progress = await self._attempts.persist(further, _RETRIED)
+        reach(Point.MID_PART)
+        return progress
+
+    async def _get_further(self, upload: _Upload, chunk: _Chunk, offset: int, attempt: int) -> Progress:
+        """Have the server keep a chunk further than `offset`, after asking it what an earlier attempt did."""
+        # A request that is cut off may still have slices queued in its transport.
+        clean, chunk.clean = chunk.clean, False
+        if attempt > 1:
+            progress = await self._gate.run(
+                partial(self._sessions.progress, upload.key, upload.session, upload.source.size)
+            )
+            if progress.stored or progress.persisted > offset:
                 return progress
-            behind = StoreError(Kind.TRANSIENT, "send", upload.key, "the server does not keep what it is sent")
-            if progress.persisted < chunk.start:
-                raise behind
-            if progress.persisted > offset:
-                failures = 0
-            elif not lost:
-                failures += 1
-                await _pause(behind, failures)
-            offset, lost = progress.persisted, False
+            offset = progress.persisted
+        if offset >= chunk.start:
+            progress = await self._gate.run(partial(self._send_from, upload, chunk, offset))
+            chunk.clean = clean
+            if progress.stored or progress.persisted > offset:
+                return progress
+        raise StoreError(Kind.TRANSIENT, "send", upload.key, "the server does not keep what it is sent")
 
-    async def _ask(self, upload: _Upload, chunk: _Chunk, offset: int | None) -> Progress:
-        key, session, size = upload.key, upload.session, upload.source.size
-        if offset is None:
-            return await self._sessions.progress(key, session, size)
+    async def _send_from(self, upload: _Upload, chunk: _Chunk, offset: int) -> Progress:
+        key, session, size, data = upload.key, upload.session, upload.source.size, chunk.rest(offset)
         if chunk.end < size:
-            return await self._sessions.send(key, session, chunk.rest(offset), offset, size)
-        return await self._sessions.finish(key, session, chunk.rest(offset), offset, size, upload.hashes.crc)
-
-
-async def _pause(error: StoreError, failures: int) -> None:
-    """Wait before the next attempt, or raise `error` if there is none."""
-    seconds = delay(error.kind, failures, random.random()) if error.kind in _RETRIED else None
-    if seconds is None or failures == _ATTEMPTS:
-        raise error
-    await asyncio.sleep(seconds)
+            return await self._sessions.send(key, session, data, offset, size)
+        return await self._sessions.finish(key, session, data, offset, size, upload.hashes.checksum)

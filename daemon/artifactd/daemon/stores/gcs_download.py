@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 import aiohttp
 from awscrt.checksums import crc32c
 
-from artifactd.daemon.stores.asyncio_bridge import in_thread
 from artifactd.daemon.stores.base import Kind, StoreError
+from artifactd.daemon.stores.draining import drain, next_piece
 from artifactd.daemon.stores.gcs_answers import encode_crc
 from artifactd.daemon.stores.gcs_errors import GCS_ERRORS, unanswered
-from artifactd.daemon.stores.os_errors import os_errors, write_all
+from artifactd.daemon.stores.os_errors import write_pieces
 
-__all__ = ["drain", "read_piece"]
-
-_WRITE_SIZE = 1 << 20
-"""Bytes that are gathered for one write in a worker thread."""
+__all__ = ["read_object", "read_piece"]
 
 
-async def drain(response: aiohttp.ClientResponse, key: str, fd: int) -> int:
+async def read_object(response: aiohttp.ClientResponse, key: str, fd: int) -> int:
     """Write the body to `fd`; if it is a whole object, its checksum is compared."""
-    total, crc, held, pieces = 0, 0, 0, []
-    while True:
-        piece = await read_piece(response, key)
-        pieces.append(piece)
-        held += len(piece)
-        if held >= _WRITE_SIZE or not piece:
-            with os_errors("get", key):
-                crc = await in_thread(_write, fd, pieces, crc)
-            total += held
-            held, pieces = 0, []
-        if not piece:
-            break
+    crc = 0
+
+    def write(pieces: Sequence[bytes]) -> int:
+        nonlocal crc
+        for piece in pieces:
+            crc = crc32c(piece, crc)
+        return write_pieces(fd, pieces)
+
+    total = await drain(partial(read_piece, response, key), write, key)
     promised = _crc_of(response.headers.getall("x-goog-hash", ()))
     whole = response.status == 200 or response.headers.get("Content-Range") == f"bytes 0-{total - 1}/{total}"
     if whole and promised is not None and promised != encode_crc(crc):
@@ -40,17 +35,10 @@ async def drain(response: aiohttp.ClientResponse, key: str, fd: int) -> int:
     return total
 
 
-def _write(fd: int, pieces: list[bytes], crc: int) -> int:
-    data = b"".join(pieces)
-    write_all(fd, memoryview(data))
-    checksum: int = crc32c(data, crc)
-    return checksum
-
-
 async def read_piece(response: aiohttp.ClientResponse, key: str) -> bytes:
-    """The next bytes of the body, none at its end. Raises `StoreError`."""
+    """The next bytes of the body that have arrived, none at its end. Raises `StoreError`."""
     try:
-        return await response.content.read(_WRITE_SIZE)
+        return await next_piece(response.content)
     except GCS_ERRORS as error:
         raise unanswered(error, "get", key) from error
 

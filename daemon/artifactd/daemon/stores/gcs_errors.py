@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ssl import SSLCertVerificationError
+
 import aiohttp
 import msgspec
 
@@ -66,6 +68,8 @@ def answered(status: int, body: bytes, operation: str, key: str) -> StoreError:
 
 def unanswered(error: Exception, operation: str, key: str) -> StoreError:
     """Build the `StoreError` for one of `GCS_ERRORS`."""
-    never_sent = isinstance(error, aiohttp.ClientConnectorError)
+    if isinstance(error, SSLCertVerificationError):
+        return StoreError(Kind.DENIED, operation, key, str(error))
+    never_sent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
     kind = Kind.UNKNOWN_OUTCOME if operation in _UPLOADS and not never_sent else Kind.TRANSIENT
     return StoreError(kind, operation, key, str(error) or type(error).__name__)

@@ -13,10 +13,11 @@ from gcloud.aio.storage.storage import init_api_root
 from yarl import URL
 
 from artifactd.daemon.stores.base import Kind, StoreError
-from artifactd.daemon.stores.gcs_body import Pieces
+from artifactd.daemon.stores.body import Pieces
 from artifactd.daemon.stores.gcs_errors import GCS_ERRORS, unanswered
 from artifactd.daemon.stores.gcs_options import GCSOptions
 from artifactd.daemon.stores.gcs_token import Credentials
+from artifactd.daemon.stores.sockets import Sockets
 
 __all__ = ["Answer", "Http", "open_http"]
 
@@ -38,9 +39,17 @@ class Answer(NamedTuple):
 class Http:
     """One session and its credentials; `root` is where URLs begin. Close it on the loop that it was opened on."""
 
-    def __init__(self, root: str, session: aiohttp.ClientSession, credentials: Credentials | None, stall: float):
+    def __init__(
+        self,
+        root: str,
+        session: aiohttp.ClientSession,
+        sockets: Sockets,
+        credentials: Credentials | None,
+        stall: float,
+    ) -> None:
         self.root = root
         self._session = session
+        self._sockets = sockets
         self._credentials = credentials
         self._stall = stall
 
@@ -114,22 +123,27 @@ class Http:
 
     async def close(self) -> None:
         await self._session.close()
+        await self._sockets.cut_off()
 
 
 async def open_http(options: GCSOptions, small_puts: int) -> Http:
     """Open connections on the running asyncio loop. Raises `OSError` if the CA bundle cannot be read."""
     anonymous, root = init_api_root(options.endpoint_url, False if options.endpoint_url else None)
     trusted = ssl.create_default_context(cafile=options.ca_bundle) if options.ca_bundle else None
+    sockets = Sockets()
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
-            limit=options.concurrency + small_puts + _CONTROL_CONNECTIONS, ssl=trusted or True
+            limit=options.concurrency + small_puts + _CONTROL_CONNECTIONS,
+            ssl=trusted or True,
+            socket_factory=sockets,
         ),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT, sock_read=options.stall_timeout),
         headers={"User-Agent": "artifactd", "Accept-Encoding": "identity"},
         auto_decompress=False,
         proxy=_proxy(URL(root)),
     )
-    return Http(root.rstrip("/"), session, None if anonymous else Credentials(trusted), options.stall_timeout)
+    credentials = None if anonymous else Credentials(trusted)
+    return Http(root.rstrip("/"), session, sockets, credentials, options.stall_timeout)
 
 
 def _proxy(root: URL) -> str | None:

@@ -11,7 +11,7 @@ from yarl import URL
 
 from artifactd.daemon.stores.base import Kind, ObjectInfo, StoreError
 from artifactd.daemon.stores.gcs_answers import Stored, decode_listing, decode_stored, encode_crc, success
-from artifactd.daemon.stores.gcs_download import drain, read_piece
+from artifactd.daemon.stores.gcs_download import read_object, read_piece
 from artifactd.daemon.stores.gcs_errors import answered
 from artifactd.daemon.stores.gcs_http import Http
 from artifactd.daemon.stores.gcs_options import GCSOptions
@@ -112,7 +112,7 @@ class Requests:
                 raise answered(response.status, await read_piece(response, key), "get", key)
             if response.status == 200 and ranged:
                 raise StoreError(Kind.PERMANENT, "get", key, "the server does not give ranges")
-            return await drain(response, key, fd)
+            return await read_object(response, key, fd)
 
     async def _get_nothing(self, key: str) -> int:
         """Return 0 if that is the answer for an object that exists, else raise."""

@@ -6,16 +6,19 @@ from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from typing import Any
 
+from awscrt.checksums import crc64nvme
+
 from artifactd.daemon.stores.asyncio_bridge import Bridge
+from artifactd.daemon.stores.attempts import Attempts
 from artifactd.daemon.stores.base import SINGLE_PUT, ObjectInfo, Source, StoreError, UploadJournal, check_key
-from artifactd.daemon.stores.s3_attempts import Attempts
-from artifactd.daemon.stores.s3_buffers import Buffers
-from artifactd.daemon.stores.s3_gate import Gate
+from artifactd.daemon.stores.buffers import Buffers
+from artifactd.daemon.stores.gate import Gate
 from artifactd.daemon.stores.s3_multipart import Multipart
 from artifactd.daemon.stores.s3_options import S3Options
+from artifactd.daemon.stores.s3_outcomes import Outcomes
 from artifactd.daemon.stores.s3_requests import Requests
 from artifactd.daemon.stores.s3_resumable import ResumableUploads
-from artifactd.daemon.stores.s3_upload import SMALL_PUTS, Uploads
+from artifactd.daemon.stores.single_puts import SMALL_PUTS, SinglePuts
 
 __all__ = ["S3Store"]
 
@@ -33,19 +36,20 @@ class S3Store:
         self._gate = Gate(options.concurrency + SMALL_PUTS)
         attempts = Attempts()
         buffers = Buffers(options.part_size, options.part_size * options.concurrency)
-        self._uploads = Uploads(self._requests, self._gate, attempts, buffers)
-        multipart = Multipart(self._requests, self._gate, attempts, buffers)
-        self._large = ResumableUploads(bridge, self._requests, multipart, options.part_size, journal)
+        outcomes = Outcomes(self._requests)
+        self._small = SinglePuts(self._requests.put, outcomes.settle, crc64nvme, self._gate, attempts, buffers)
+        multipart = Multipart(self._requests, outcomes, self._gate, attempts, buffers)
+        self._large = ResumableUploads(bridge, self._requests, outcomes, multipart, options.part_size, journal)
 
     async def put(self, key: str, source: Source, *, digest: str) -> None:
         check_key("put", key)
         if source.size <= SINGLE_PUT:
-            await self._bridge.call(self._uploads.put_whole, key, source, digest)
+            await self._bridge.call(self._small.put, key, source, digest)
         else:
             await self._large.put(key, source, digest)
 
     async def put_batch(self, items: Sequence[tuple[str, bytes | memoryview]]) -> list[StoreError | None]:
-        return await self._bridge.call(self._uploads.put_many, items)
+        return await self._bridge.call(self._small.put_many, items)
 
     async def get(self, key: str, fd: int, *, offset: int = 0, length: int | None = None) -> int:
         request = partial(self._requests.get, check_key("get", key), fd, offset, length)

@@ -10,6 +10,7 @@ from botocore.handlers import add_expect_header
 
 from artifactd.daemon.stores.s3_body import swap_body
 from artifactd.daemon.stores.s3_credentials import Credentials
+from artifactd.daemon.stores.s3_http import HttpSession
 from artifactd.daemon.stores.s3_options import S3Options
 
 __all__ = ["open_client"]
@@ -36,6 +37,7 @@ async def open_client(options: S3Options, small_puts: int) -> Any:
         # One attempt: parts are retried here, by kind, and everything else by the pipeline's policy, which sees
         # each failure.
         retries={"mode": "standard", "total_max_attempts": 1},
+        http_session_cls=HttpSession,
         proxies={"http": options.proxy, "https": options.proxy} if options.proxy else None,
     )
     session, credentials = AioSession(), Credentials()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ssl import SSLCertVerificationError
 from typing import Any
 
 import aiohttp
@@ -74,7 +75,13 @@ _NO_CREDENTIALS = (
     PartialCredentialsError,
     TokenRetrievalError,
 )
-_NEVER_SENT = (ConnectTimeoutError, ProxyConnectionError, SSLError, aiohttp.ClientConnectorError)
+_NEVER_SENT = (
+    ConnectTimeoutError,
+    ProxyConnectionError,
+    SSLError,
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+)
 _CUT_OFF = (
     ConnectionClosedError,
     EndpointConnectionError,
@@ -127,6 +134,8 @@ def _unanswered(error: Exception, operation: str) -> Kind:
     if isinstance(error, (ChecksumError, FlexibleChecksumError)):
         return Kind.CORRUPT
     cause = getattr(error, "kwargs", {}).get("error")
+    if isinstance(error, SSLCertVerificationError) or isinstance(cause, SSLCertVerificationError):
+        return Kind.DENIED
     if isinstance(error, _NEVER_SENT) or isinstance(cause, _NEVER_SENT):
         return Kind.TRANSIENT
     if isinstance(error, _CUT_OFF):

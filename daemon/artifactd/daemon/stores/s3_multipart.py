@@ -16,11 +16,12 @@ from awscrt.checksums import combine_crc64nvme
 
 from artifactd.daemon.crashpoints import Point, reach
 from artifactd.daemon.stores.asyncio_bridge import in_thread
+from artifactd.daemon.stores.attempts import RETRIED, Attempts
 from artifactd.daemon.stores.base import Kind, SentPart, Source, StoreError
-from artifactd.daemon.stores.s3_attempts import RETRIED, Attempts
-from artifactd.daemon.stores.s3_buffers import Buffers
+from artifactd.daemon.stores.buffers import Buffers
+from artifactd.daemon.stores.gate import Gate
 from artifactd.daemon.stores.s3_checksums import read_and_hash
-from artifactd.daemon.stores.s3_gate import Gate
+from artifactd.daemon.stores.s3_outcomes import Outcomes
 from artifactd.daemon.stores.s3_requests import Part, Requests
 from artifactd.daemon.stores.s3_resume import StoredPart, Verdict, judge
 from artifactd.daemon.stores.sources import IdentityHash
@@ -65,8 +66,11 @@ class _Read:
 class Multipart:
     """The multipart uploads of one store, within its memory and its share of requests."""
 
-    def __init__(self, requests: Requests, gate: Gate, attempts: Attempts, buffers: Buffers) -> None:
+    def __init__(
+        self, requests: Requests, outcomes: Outcomes, gate: Gate, attempts: Attempts, buffers: Buffers
+    ) -> None:
         self._requests = requests
+        self._outcomes = outcomes
         self._gate = gate
         self._attempts = attempts
         self._buffers = buffers
@@ -169,18 +173,11 @@ class Multipart:
             vouched = await self._requests.complete(upload.key, upload.upload_id, parts, crc)
         except StoreError as error:
             # Also a 5xx, and an upload id that is unknown by now, can mean that it was completed.
-            if error.kind not in _COMPLETED_AGAIN or not await self._requests.took_effect(upload.key, size, crc):
+            if error.kind not in _COMPLETED_AGAIN or not await self._outcomes.took_effect(upload.key, size, crc):
                 raise
             return
         if not vouched:
-            await self._look(upload.key, size, crc)
-
-    async def _look(self, key: str, size: int, crc: int) -> None:
-        equal = await self._requests.compare(key, size, crc)
-        if equal is None:
-            raise StoreError(Kind.UNKNOWN_OUTCOME, "complete", key, "the object is not there")
-        if not equal:
-            raise StoreError(Kind.CORRUPT, "complete", key, "the stored object has another size or checksum")
+            await self._outcomes.confirm(upload.key, size, crc)
 
 
 class _Notes:

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
-from artifactd.daemon.stores.asyncio_bridge import in_thread
 from artifactd.daemon.stores.base import Kind, ObjectInfo, StoreError
-from artifactd.daemon.stores.os_errors import os_errors, write_pieces
+from artifactd.daemon.stores.draining import drain, next_piece
+from artifactd.daemon.stores.os_errors import write_pieces
 from artifactd.daemon.stores.s3_body import Body
 from artifactd.daemon.stores.s3_checksums import decoded, encoded
 from artifactd.daemon.stores.s3_errors import S3_ERRORS, classify
 from artifactd.daemon.stores.s3_resume import StoredPart
 from artifactd.daemon.stores.s3_signed import REFUSED, SignedPuts
 
-__all__ = ["Part", "Requests"]
+__all__ = ["Part", "Requests", "StoredObject"]
 
 _ALGORITHM = {"ChecksumAlgorithm": "CRC64NVME", "ChecksumType": "FULL_OBJECT"}
-_WRITE_SIZE = 1 << 20
-"""Bytes of a download that are gathered for one write in a worker thread."""
 
 
 class Part(NamedTuple):
@@ -33,6 +32,13 @@ class Part(NamedTuple):
     etag: str
     crc: int
     size: int
+
+
+class StoredObject(NamedTuple):
+    """An object that the server has; `crc` is its CRC64NVME, None if the server tells none of the whole."""
+
+    size: int
+    crc: int | None
 
 
 class Requests:
@@ -152,7 +158,7 @@ class Requests:
                 raise
             return await self._get_nothing(key, offset, error)
         async with response["Body"] as body:
-            return await self._drain(body, key, fd)
+            return await drain(partial(self._read, body, key), partial(write_pieces, fd), key)
 
     async def _get_nothing(self, key: str, offset: int, refusal: StoreError | None = None) -> int:
         """Return 0 if that is the answer for an object that exists, else raise."""
@@ -163,29 +169,12 @@ class Requests:
             raise refusal
         return 0
 
-    async def _drain(self, body: Any, key: str, fd: int) -> int:
-        """Write pieces as the network brought them, many at once and without joining them."""
-        total, held = 0, 0
-        pieces: list[bytes] = []
-        while True:
-            piece = await self._read(body, key)
-            pieces.append(piece)
-            held += len(piece)
-            if held >= _WRITE_SIZE or not piece:
-                with os_errors("get", key):
-                    total += await in_thread(write_pieces, fd, pieces)
-                held, pieces = 0, []
-            if not piece:
-                return total
-
     async def _read(self, body: Any, key: str) -> bytes:
         """The next piece that has arrived, or nothing at the end."""
         try:
-            piece: bytes
-            piece, _ = await body.raw_stream.content.readchunk()
+            return await next_piece(body.raw_stream.content)
         except S3_ERRORS as error:
             raise classify(error, "get", key) from error
-        return piece
 
     async def head(self, key: str) -> ObjectInfo | None:
         try:
@@ -196,25 +185,15 @@ class Requests:
             return None
         return ObjectInfo(key, response["ContentLength"])
 
-    async def compare(self, key: str, size: int, crc: int) -> bool | None:
-        """Whether the object is what was sent, by its size and, where the server tells it, its checksum.
-
-        None if there is no object.
-        """
+    async def stat(self, key: str) -> StoredObject | None:
+        """The object's size and, where the server tells it, its checksum. None if there is no object."""
         try:
             response = await self._call("head", "head_object", key, ChecksumMode="ENABLED")
         except StoreError as error:
             if error.kind is not Kind.NOT_FOUND:
                 raise
             return None
-        return response["ContentLength"] == size and decoded(response.get("ChecksumCRC64NVME")) in (None, crc)
-
-    async def took_effect(self, key: str, size: int, crc: int) -> bool:
-        """Look after an answer was lost. Where looking fails as well, the outcome stays unknown: False."""
-        try:
-            return await self.compare(key, size, crc) is True
-        except StoreError:
-            return False
+        return StoredObject(response["ContentLength"], decoded(response.get("ChecksumCRC64NVME")))
 
     async def delete(self, key: str) -> None:
         try:

@@ -19,6 +19,7 @@ from artifactd.daemon.stores.asyncio_bridge import Bridge
 from artifactd.daemon.stores.base import Kind, Source, StoreError, UnfinishedUpload, UploadJournal
 from artifactd.daemon.stores.s3_multipart import Multipart, Upload
 from artifactd.daemon.stores.s3_options import part_size_for
+from artifactd.daemon.stores.s3_outcomes import Outcomes
 from artifactd.daemon.stores.s3_requests import Requests
 
 __all__ = ["ResumableUploads"]
@@ -39,10 +40,17 @@ class ResumableUploads:
     """The multipart uploads of one store. At most one `put` of a key may be under way."""
 
     def __init__(
-        self, bridge: Bridge, requests: Requests, multipart: Multipart, part_size: int, journal: UploadJournal
+        self,
+        bridge: Bridge,
+        requests: Requests,
+        outcomes: Outcomes,
+        multipart: Multipart,
+        part_size: int,
+        journal: UploadJournal,
     ) -> None:
         self._bridge = bridge
         self._requests = requests
+        self._outcomes = outcomes
         self._multipart = multipart
         self._part_size = part_size
         self._journal = journal
@@ -92,7 +100,7 @@ class ResumableUploads:
 
         Keys are content addresses, and only uploads whose digest was checked are completed.
         """
-        found = await self._bridge.call(self._requests.head, key)
+        found = await self._bridge.call(self._outcomes.look, key, size)
         await self._ended(key)
         return found is not None and found.size == size
 

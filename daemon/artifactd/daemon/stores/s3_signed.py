@@ -3,8 +3,7 @@
 botocore builds one PUT, which is never sent, as the pattern of all others: where the server is and how it
 addresses the bucket, the headers that the options ask for, how it is signed. From then on an object costs a
 signature by botocore's own signer, with the client's refreshable credentials, and one request in the client's own
-HTTP session, with its TLS context, proxy, timeouts and connections. (aiohttp repeats a PUT by itself when a kept
-connection turns out to be closed: the same bytes under the same content address, in whatever order.)
+HTTP session, with its TLS context, proxy, timeouts and connections.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import aiohttp
 from botocore.auth import UNSIGNED_PAYLOAD, S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError, NoCredentialsError
@@ -24,8 +22,9 @@ from botocore.parsers import RestXMLParser
 from yarl import URL
 
 from artifactd.daemon.stores.base import Kind, StoreError
-from artifactd.daemon.stores.s3_body import Slices
+from artifactd.daemon.stores.s3_body import payload
 from artifactd.daemon.stores.s3_errors import S3_ERRORS, classify
+from artifactd.daemon.stores.s3_http import Direct
 
 __all__ = ["REFUSED", "SignedPuts"]
 
@@ -95,18 +94,21 @@ class SignedPuts:
         quoted = quote(key, safe="/~")
         own = {"content-length": str(len(data))} | ({_CHECKSUM: checksum} if checksum else {})
         headers = await _signed(pattern, pattern.path + quoted, own)
-        session: aiohttp.ClientSession = await self._client._endpoint.http_session._get_session(self._proxy)
-        async with session.put(
-            URL(pattern.url + quoted, encoded=True),
+        session: Direct = await self._client._endpoint.http_session._get_session(self._proxy)
+        response = await session.request(
+            "PUT",
+            url=URL(pattern.url + quoted, encoded=True),
             headers=headers,
-            data=Slices(data),
-            allow_redirects=False,
+            data=payload(data),
             proxy=self._proxy,
             proxy_headers=self._proxy_headers,
-        ) as response:
+        )
+        async with response:
             body = await response.read()
-        if response.status != 200:
-            answer = {"status_code": response.status, "headers": response.headers, "body": body}
+        if response.status != 200 or b"<Error>" in body:
+            # A 200 with an error for a body is an error of the server's.
+            status = 500 if response.status == 200 else response.status
+            answer = {"status_code": status, "headers": response.headers, "body": body}
             raise ClientError(self._errors.parse(answer, None), "PutObject")
         return response.headers.get(_CHECKSUM, "")
 

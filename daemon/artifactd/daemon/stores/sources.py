@@ -10,7 +10,10 @@ from blake3 import blake3
 from artifactd.daemon.stores.base import Kind, Source, StoreError
 from artifactd.protocol.manifest import digest_of
 
-__all__ = ["BytesSource", "FileSource", "IdentityHash", "read_exactly"]
+__all__ = ["BytesSource", "Checksum", "FileSource", "Hashes", "IdentityHash", "read_exactly"]
+
+Checksum = Callable[[bytes | memoryview, int], int]
+"""The checksum of bytes that follow those of the one given."""
 
 READ_STEP = 1 << 20
 """Bytes read before they are hashed: they are still in the processor's cache then."""
@@ -91,3 +94,24 @@ def read_exactly(
         if read < len(piece):
             raise StoreError(Kind.CORRUPT, "put", key, f"the source ends at byte {offset + start + read}")
         visit(piece)
+
+
+class Hashes:
+    """The digest, and the `checksum` of one kind, of what was read so far in the order of the file."""
+
+    def __init__(self, kind: Checksum) -> None:
+        self._kind = kind
+        self._identity = IdentityHash()
+        self.checksum = 0
+
+    def read(self, source: Source, buffer: memoryview, offset: int, key: str) -> None:
+        """Fill `buffer` from `offset` on. Blocking: for worker threads. Raises `CORRUPT`."""
+        read_exactly(source, buffer, offset, key, self._update)
+
+    def _update(self, piece: memoryview) -> None:
+        self._identity.update(piece)
+        self.checksum = self._kind(piece, self.checksum)
+
+    def check(self, key: str, digest: str) -> None:
+        """Raise `CORRUPT` unless what was read is `digest`."""
+        self._identity.check(key, digest)

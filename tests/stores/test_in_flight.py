@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NoReturn
 
+from awscrt.checksums import crc64nvme
+
+from artifactd.daemon.stores.attempts import Attempts
 from artifactd.daemon.stores.base import Kind, StoreError
-from artifactd.daemon.stores.s3_attempts import Attempts
-from artifactd.daemon.stores.s3_buffers import Buffers
-from artifactd.daemon.stores.s3_gate import Gate
+from artifactd.daemon.stores.buffers import Buffers
+from artifactd.daemon.stores.gate import Gate
 from artifactd.daemon.stores.s3_multipart import Multipart, Upload
+from artifactd.daemon.stores.s3_outcomes import Outcomes
 from artifactd.daemon.stores.s3_requests import Part
-from artifactd.daemon.stores.s3_upload import SMALL_PUTS, Uploads
+from artifactd.daemon.stores.single_puts import SMALL_PUTS, SinglePuts
 from artifactd.daemon.stores.sources import BytesSource
 from stores.support import MIB, digest, some_bytes
 
@@ -60,11 +64,17 @@ class FirstPartFailsOnce(Server):
         return Part(number, "etag", crc, len(data))
 
 
+async def never_settled(error: StoreError, key: str, size: int, crc: int) -> NoReturn:
+    raise error
+
+
 def upload(server: Server, parts: int, concurrency: int) -> None:
     data = some_bytes(parts * PART - 1)
 
     async def run() -> None:
-        multipart = Multipart(server, Gate(concurrency), Attempts(), Buffers(PART, PART * concurrency))
+        multipart = Multipart(
+            server, Outcomes(server), Gate(concurrency), Attempts(), Buffers(PART, PART * concurrency)
+        )
         await multipart.put(Upload("aa/object", "id", PART), BytesSource(data), digest(data), lambda _: None)
 
     asyncio.run(run())
@@ -81,8 +91,10 @@ def test_the_small_objects_of_a_batch_overlap_within_the_limit() -> None:
     server = Server(together=SMALL_PUTS)
 
     async def run() -> None:
-        uploads = Uploads(server, Gate(2 * SMALL_PUTS), Attempts(), Buffers(PART, PART))
-        outcomes = await uploads.put_many([(f"aa/{n}", b"x") for n in range(2 * SMALL_PUTS)])
+        puts = SinglePuts(
+            server.put, never_settled, crc64nvme, Gate(2 * SMALL_PUTS), Attempts(), Buffers(PART, PART)
+        )
+        outcomes = await puts.put_many([(f"aa/{n}", b"x") for n in range(2 * SMALL_PUTS)])
         assert outcomes == [None] * (2 * SMALL_PUTS)
 
     asyncio.run(run())
