@@ -11,7 +11,6 @@ import json
 import re
 import secrets
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from aiohttp import web
 from servers.gcs_faults import Fault, Faults, Operation
 from servers.gcs_state import GRAIN, Bucket, Refusal, Session
 from servers.gcs_wire import Broken, checksums, media, number, refused, related
+from servers.threads import serving
 
 __all__ = ["FakeGcs", "Seen", "fake_gcs"]
 
@@ -288,30 +288,5 @@ _WITH_BODY = (Operation.PUT, Operation.BEGIN, Operation.CHUNK, Operation.FINISH)
 def fake_gcs(tls: ssl.SSLContext | None = None) -> Iterator[FakeGcs]:
     """Serve on a free port, on a loop in a thread of its own, until the context ends."""
     server = FakeGcs()
-    ready = threading.Event()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
-
-    async def serve() -> None:
-        runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
-        await site.start()
-        port = runner.addresses[0][1]
-        server.endpoint = f"{'https' if tls else 'http'}://{'localhost' if tls else '127.0.0.1'}:{port}"
-        ready.set()
-        await stop.wait()
-        await runner.cleanup()
-
-    def run() -> None:
-        with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(serve())
-
-    thread = threading.Thread(target=run, name="gcs", daemon=True)
-    thread.start()
-    assert ready.wait(10)
-    try:
+    with serving(server.application(), tls) as server.endpoint:
         yield server
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +16,8 @@ _START_SECONDS = 10.0
 
 
 @contextmanager
-def serving(application: web.Application) -> Iterator[str]:
-    """Serve an application from a thread; yields its address."""
+def serving(application: web.Application, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Serve an application from a thread; yields its address, which is by name with TLS."""
     ready = threading.Event()
     stop = asyncio.Event()
     loop = asyncio.new_event_loop()
@@ -24,15 +25,20 @@ def serving(application: web.Application) -> Iterator[str]:
 
     async def serve() -> None:
         nonlocal address
-        runner = web.AppRunner(application, shutdown_timeout=0.1)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+        host = "https://localhost" if tls else "http://127.0.0.1"
+        address = f"{host}:{runner.addresses[0][1]}"
         ready.set()
         await stop.wait()
         await runner.cleanup()
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    def run() -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(serve())
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     assert ready.wait(_START_SECONDS), "the server did not start"
     try:
@@ -40,4 +46,3 @@ def serving(application: web.Application) -> Iterator[str]:
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
-        loop.close()

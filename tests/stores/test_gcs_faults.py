@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trio
 
 from artifactd.daemon.stores import retry
 from artifactd.daemon.stores.base import Kind, StoreError
+from artifactd.daemon.stores.single_puts import SMALL_PUTS
 from servers.gcs import FakeGcs
 from servers.gcs_faults import Fault, Operation
 from stores.gcs_support import CHUNK, KEY, NAME, SIZE, download, gcs_store, insist_on_put, stored
@@ -148,3 +150,16 @@ async def test_bytes_that_arrive_damaged_each_time_are_given_up_and_never_show(
             assert caught.value.kind is Kind.CORRUPT
     assert gcs_server.buckets["bucket"].live == {}
     assert gcs_server.buckets["bucket"].sessions == {}
+
+
+async def test_throttling_lowers_the_requests_in_flight(gcs_server: FakeGcs, journal: Journal) -> None:
+    batch = [(f"aa/{number}", b"data") for number in range(SMALL_PUTS)]
+    gcs_server.faults.inflict(Operation.PUT, *[Fault.THROTTLED] * SMALL_PUTS)
+    async with gcs_store(gcs_server, journal) as store:
+        outcomes = await store.put_batch(batch)
+        assert {error and error.kind for error in outcomes} == {Kind.THROTTLED}
+        gcs_server.faults.inflict(Operation.PUT, *[Fault.STALL] * SMALL_PUTS)
+        with trio.move_on_after(1.0):
+            await store.put_batch(batch)
+    assert SMALL_PUTS < gcs_server.count(Operation.PUT) <= SMALL_PUTS + SMALL_PUTS // 2
+    gcs_server.faults.clear()

@@ -59,11 +59,8 @@ async def _open_s3(parts: SplitResult, options: S3Options, journal: UploadJourna
     async with open_bridge() as bridge:
         client = await bridge.call(open_client, options, SMALL_PUTS)
         store = S3Store(bridge, client, parts.netloc, parts.path.strip("/"), options, journal)
-        try:
+        async with _closing(store):
             yield store
-        finally:
-            with trio.CancelScope(shield=True):
-                await store.aclose()
 
 
 @asynccontextmanager
@@ -78,8 +75,14 @@ async def _open_gcs(parts: SplitResult, options: GCSOptions, journal: UploadJour
     async with open_bridge() as bridge:
         http = await bridge.call(open_http, options, SMALL_PUTS)
         store = GCSStore(bridge, http, parts.netloc, parts.path.strip("/"), options, journal)
-        try:
+        async with _closing(store):
             yield store
-        finally:
-            with trio.CancelScope(shield=True):
-                await store.aclose()
+
+
+@asynccontextmanager
+async def _closing(store: Store) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        with trio.CancelScope(shield=True):
+            await store.aclose()

@@ -1,8 +1,7 @@
-"""The store `gs://bucket/prefix`, from trio: each method crosses to the asyncio loop once per step."""
+"""The store `gs://bucket/prefix`, from trio."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -11,15 +10,8 @@ from awscrt.checksums import crc32c
 
 from artifactd.daemon.stores.asyncio_bridge import Bridge
 from artifactd.daemon.stores.attempts import Attempts
-from artifactd.daemon.stores.base import (
-    SINGLE_PUT,
-    Kind,
-    ObjectInfo,
-    Source,
-    StoreError,
-    UploadJournal,
-    check_key,
-)
+from artifactd.daemon.stores.base import Kind, Source, StoreError, UploadJournal
+from artifactd.daemon.stores.bucket import BucketStore
 from artifactd.daemon.stores.buffers import Buffers
 from artifactd.daemon.stores.gate import Gate
 from artifactd.daemon.stores.gcs_chunks import Chunks
@@ -38,7 +30,7 @@ _HOPELESS = frozenset({Kind.CORRUPT, Kind.CONFLICT, Kind.NOT_FOUND, Kind.PERMANE
 """Failures after which a session is of no use; after any other the next `put` goes on with it."""
 
 
-class GCSStore:
+class GCSStore(BucketStore):
     """A `Store` in a bucket. It owns the connections; the bridge belongs to the caller.
 
     The journal holds the session of each large upload that is not finished. Google forgets one after a week, and
@@ -48,28 +40,22 @@ class GCSStore:
     def __init__(
         self, bridge: Bridge, http: Http, bucket: str, prefix: str, options: GCSOptions, journal: UploadJournal
     ) -> None:
-        self.url = f"gs://{bucket}/{prefix}".rstrip("/")
-        self._bridge = bridge
         self._http = http
-        self._requests = Requests(http, bucket, prefix + "/" if prefix else "", options)
-        self._sessions = Sessions(http, self._requests)
-        self._gate = Gate(options.concurrency + SMALL_PUTS)
-        attempts = Attempts()
+        requests = Requests(http, bucket, prefix + "/" if prefix else "", options)
+        self._sessions = Sessions(http, requests)
+        gate, attempts = Gate(options.concurrency + SMALL_PUTS), Attempts()
         buffers = Buffers(options.chunk_size, options.chunk_size * options.concurrency)
-        self._small = SinglePuts(
-            self._requests.put, partial(settle, self._requests), crc32c, self._gate, attempts, buffers
-        )
-        chunks = Chunks(self._sessions, self._gate, attempts, buffers, options.chunk_size)
-        self._large = Uploads(self._requests, chunks)
+        settled = partial(settle, requests)
+        small = SinglePuts(requests.put, settled, crc32c, gate, attempts, buffers)
+        super().__init__(f"gs://{bucket}/{prefix}", bridge, requests, small, gate)
+        chunks = Chunks(self._sessions, gate, attempts, buffers, options.chunk_size)
+        self._large = Uploads(requests, chunks)
         self._journal = journal
         self._chunk_size = options.chunk_size
         self._unfinished: dict[str, str] = {}
 
-    async def put(self, key: str, source: Source, *, digest: str) -> None:
-        check_key("put", key)
-        if source.size <= SINGLE_PUT:
-            await self._bridge.call(self._small.put, key, source, digest)
-        elif session := self._unfinished.get(key):
+    async def _put_large(self, key: str, source: Source, digest: str) -> None:
+        if session := self._unfinished.get(key):
             await self._put_chunks(key, session, source, digest, resumed=True)
         else:
             await self._begin(key, source, digest)
@@ -103,26 +89,6 @@ class GCSStore:
     async def _forget(self, key: str) -> None:
         await self._journal.ended(key)
         del self._unfinished[key]
-
-    async def put_batch(self, items: Sequence[tuple[str, bytes | memoryview]]) -> list[StoreError | None]:
-        return await self._bridge.call(self._small.put_many, items)
-
-    async def get(self, key: str, fd: int, *, offset: int = 0, length: int | None = None) -> int:
-        request = partial(self._requests.get, check_key("get", key), fd, offset, length)
-        return await self._bridge.call(self._gate.run, request)
-
-    async def head(self, key: str) -> ObjectInfo | None:
-        return await self._bridge.call(self._requests.head, check_key("head", key))
-
-    async def delete(self, key: str) -> None:
-        await self._bridge.call(self._requests.delete, check_key("delete", key))
-
-    async def list(self, prefix: str) -> AsyncGenerator[ObjectInfo, None]:
-        token: str | None = ""
-        while token is not None:
-            found, token = await self._bridge.call(self._requests.page, prefix, token)
-            for info in found:
-                yield info
 
     async def recover(self) -> int:
         """Take the journalled sessions up again, before the first `put`; forget those that the server forgot.
