@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ class _Object:
     name: str
     data: bytes
     generation: int
+    gzip: bool
 
     def resource(self, bucket: str) -> dict[str, Any]:
         """As the API describes it."""
@@ -43,14 +45,16 @@ class FakeGcs:
 
     endpoint: str = ""
     page: int = 2
+    without: dict[str, str] = field(default_factory=dict)
+    """What the description of an object leaves out, by name."""
     requests: list[str] = field(default_factory=list)
     _generation: int = 0
     _objects: dict[tuple[str, str], list[_Object]] = field(default_factory=dict)
 
-    def put(self, bucket: str, name: str, data: bytes) -> str:
-        """Store a new generation; returns it."""
+    def put(self, bucket: str, name: str, data: bytes, *, gzip: bool = False) -> str:
+        """Store a new generation; returns it. With `gzip`, as an object whose encoding that is."""
         self._generation += 1
-        self._objects.setdefault((bucket, name), []).append(_Object(name, data, self._generation))
+        self._objects.setdefault((bucket, name), []).append(_Object(name, data, self._generation, gzip))
         return str(self._generation)
 
     def delete(self, bucket: str, name: str) -> None:
@@ -84,8 +88,10 @@ class FakeGcs:
         if not found:
             return web.json_response({"error": {"code": 404}}, status=404)
         if request.query.get("alt") == "media":
-            return web.Response(body=found[-1].data)
-        return web.json_response(found[-1].resource(bucket))
+            return _media(found[-1], request)
+        resource = found[-1].resource(bucket)
+        resource.pop(self.without.get(request.match_info["name"], ""), None)
+        return web.json_response(resource)
 
     async def _insert(self, request: web.Request) -> web.Response:
         self.requests.append(str(request.rel_url))
@@ -96,6 +102,14 @@ class FakeGcs:
             return web.json_response({"error": {"code": 412}}, status=412)
         self.put(bucket, name, await request.read())
         return web.json_response(self._objects[bucket, name][-1].resource(bucket))
+
+
+def _media(item: _Object, request: web.Request) -> web.Response:
+    if not item.gzip:
+        return web.Response(body=item.data)
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        return web.Response(body=item.data, headers={"Content-Encoding": "gzip"})
+    return web.Response(body=gzip.decompress(item.data))
 
 
 @contextmanager
