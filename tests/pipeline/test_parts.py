@@ -15,6 +15,7 @@ from artifactd.daemon.catalog.catalog import Catalog
 from artifactd.daemon.catalog.records import CatalogUnavailable, Head, Part
 from artifactd.daemon.pipeline.catalog_calls import CatalogCalls
 from artifactd.daemon.pipeline.health import Health
+from artifactd.daemon.pipeline.manifest_files import ManifestFiles
 from artifactd.daemon.pipeline.parts import Parts
 from artifactd.daemon.queue.journal import Journal
 from artifactd.daemon.queue.submissions import Submission
@@ -72,7 +73,9 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 @pytest.fixture
 def parts(catalog: Catalog, tmp_path: Path) -> Iterator[Parts]:
     journal = Journal(tmp_path / "journal.db", boot="")
-    yield Parts(journal=journal, catalog=catalog, calls=CatalogCalls(Health("catalog", "")), home=tmp_path)
+    yield Parts(
+        journal=journal, catalog=catalog, calls=CatalogCalls(Health("catalog", "")), files=ManifestFiles(tmp_path)
+    )
     journal.close()
 
 
