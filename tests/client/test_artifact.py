@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drafts import contents
 from fake_daemon import FakeDaemon
 
 from artifactd.client import (
@@ -19,6 +18,7 @@ from artifactd.client import (
     Entry,
     InvalidRequest,
 )
+from drafts import contents
 
 
 def artifact(**options: Any) -> Artifact:
