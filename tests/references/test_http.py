@@ -102,7 +102,8 @@ def test_redirects_are_followed_but_not_to_the_metadata_service(client: Client, 
         "port": "http://h:99999/a",
     }
     assert logged(client, name, site.url("hop")).size == 4
-    for path, reason in {"evil": "link-local", "loop": "5 redirects", "up": "redirects to ftp", "port": "not understood"}.items():
+    reasons = {"evil": "link-local", "loop": "5 redirects", "up": "redirects to ftp", "port": "not understood"}
+    for path, reason in reasons.items():
         artifact = Artifact(name, "dataset")
         artifact.add_reference(site.url(path))
         with pytest.raises(ArtifactFailed, match=reason):

@@ -87,7 +87,7 @@ class RemoteGs:
     async def _get(
         self, operation: str, path: str, params: Mapping[str, str], *, raw: bool = False
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """With `raw`, an object that was stored compressed comes as it was stored: so are its size and checksum."""
+        """With `raw`, an object that was stored compressed comes so: its size and checksum are of those bytes."""
         with http_errors(operation, path):
             session, headers = await self._opened()
             if raw:

@@ -120,7 +120,7 @@ async def _one_request(
         timeout=_TIMEOUT,
         headers=_HEADERS,
         cookie_jar=aiohttp.DummyCookieJar(),
-        # A file that lies there compressed is sent as it is, whatever was asked for: its size is that of those bytes.
+        # A file that lies there compressed is sent so, whatever was asked for: its size is of those bytes.
         auto_decompress=False,
     ) as session:
         try:
