@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from artifactd.client import Artifact, ArtifactdError, ArtifactFailed, Client, ReferenceChanged
+from artifactd.client import Artifact, ArtifactdError, ArtifactFailed, Client, InvalidRequest, ReferenceChanged
 from servers.buckets import s3_client
 from servers.gcs import FakeGcs
 from servers.process import S3Server
@@ -169,3 +169,16 @@ def test_what_cannot_be_understood_fails_the_look_up_and_nothing_else(
     with pytest.raises(ArtifactdError, match=r"no object can|not understood"):
         entry.size  # noqa: B018
     assert logged(client, name, "gs://pictures/even").size == 1
+
+
+def test_objects_that_collide_when_asked_for_leave_the_artifact_as_it_was(
+    client: Client, name: str, s3: Any, bucket: str
+) -> None:
+    put(s3, bucket, "d/a", "d/b")
+    artifact = Artifact(name, "dataset")
+    with artifact.new_file("b") as file:
+        file.write("ours")
+    (entry,) = artifact.add_reference(f"s3://{bucket}/d")
+    with pytest.raises(InvalidRequest, match="other content"):
+        entry.size  # noqa: B018
+    assert list(artifact.entries) == ["b", "d"]

@@ -100,9 +100,12 @@ def test_redirects_are_followed_but_not_to_the_metadata_service(client: Client, 
         "loop": "/loop",
         "up": "ftp://h/a",
         "port": "http://h:99999/a",
+        "user": "http://user:secret@h/a",
     }
-    assert logged(client, name, site.url("hop")).size == 4
-    reasons = {"evil": "link-local", "loop": "5 redirects", "up": "redirects to ftp", "port": "not understood"}
+    site.redirects |= {f"hop{n}": f"/hop{n - 1}" for n in range(1, 5)} | {"hop0": "/a"}
+    assert logged(client, name, site.url("hop"), site.url("hop4")).size == 8
+    reasons = {"evil": "link-local", "loop": "5 redirects", "up": "redirects to ftp"}
+    reasons |= {"port": "not understood", "user": "to a password"}
     for path, reason in reasons.items():
         artifact = Artifact(name, "dataset")
         artifact.add_reference(site.url(path))
@@ -129,7 +132,7 @@ def test_an_entry_can_be_looked_up_before_it_is_logged(client: Client, name: str
     assert entry.digest
     site.files["a"] = b"changed since"
     version = client.log_artifact(artifact).wait(SECONDS)
-    assert version.entries["a"].digest == entry.digest
+    assert (version.entries["a"].digest, version.size) == (entry.digest, 5)
     with pytest.raises(ReferenceChanged):
         version.download()
 
@@ -233,3 +236,13 @@ def test_no_error_tells_the_signature_of_a_url(
         version.download(tmp_path)
     assert site.url("a?…") in str(failed.value)
     assert "S3CRET" not in f"{failed.value} {changed.value} {daemon.tail()}"
+
+
+def test_without_an_etag_the_date_tells(client: Client, name: str, site: Website, tmp_path: Path) -> None:
+    site.files["a"] = b"one"
+    site.without_etag.add("a")
+    version = logged(client, name, site.url("a"))
+    site.files["a"] = b"two"
+    site.absurd["a"] = {"Last-Modified": "Fri, 02 Jan 1970 00:00:00 GMT"}
+    with pytest.raises(ReferenceChanged, match="last-modified"):
+        version.download(tmp_path)
