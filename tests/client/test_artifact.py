@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drafted_files import contents
 from fake_daemon import FakeDaemon
 
 from artifactd.client import (
@@ -18,7 +19,6 @@ from artifactd.client import (
     Entry,
     InvalidRequest,
 )
-from drafts import contents
 
 
 def artifact(**options: Any) -> Artifact:

@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from drafted_files import contents, drafted
 from fake_daemon import FakeDaemon
 
 from artifactd.client import Artifact, Client, FileChanged, InvalidRequest, OutOfSpace, _snapshot
 from artifactd.protocol.manifest import Identity
-from drafts import contents, drafted
 
 SMALL = b"old contents"
 BIG = SMALL * 20_000
