@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import aiohttp
 from gcloud.aio.auth import Token
+from jwt import PyJWTError
 
 from artifactd.daemon.stores.base import Kind, StoreError
 from artifactd.daemon.stores.http_errors import check_status, http_errors
@@ -109,7 +110,7 @@ class RemoteGs:
                 if self._token is None:
                     self._token = Token(scopes=_SCOPES)
                 token = await self._token.get()
-            except (OSError, KeyError, ValueError) as error:
+            except (OSError, KeyError, ValueError, PyJWTError) as error:
                 if isinstance(error, aiohttp.ClientError):
                     raise
                 raise StoreError(
