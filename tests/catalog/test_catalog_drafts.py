@@ -58,6 +58,17 @@ def head_of(part: Part, contents: int = 7) -> Head:
     return make_head(contents, uid=part.uid, id=part.id, body_hash=part.body_hash, draft=part.distributed_id)
 
 
+def execute(catalog_url: str, statement: str) -> list[tuple[Any, ...]]:
+    """Past the catalog, as nobody should."""
+    engines = connect(make_url(catalog_url))
+    with engines[0].begin() as connection:
+        result = connection.exec_driver_sql(statement)
+        rows = [tuple(row) for row in result] if result.returns_rows else []
+    for engine in engines:
+        engine.dispose()
+    return rows
+
+
 @pytest.fixture
 def other(catalog: Catalog, catalog_url: str) -> Iterator[Catalog]:
     """The catalog as another daemon has it open."""
@@ -244,6 +255,35 @@ def test_a_draft_expires_by_the_databases_clock_after_its_last_part_and_stays_to
     for distributed_id in ("d", "closed"):
         with pytest.raises(Conflict, match=r"expired.*another distributed_id"):
             catalog.register_part(make_part(distributed_id=distributed_id), [])
+
+
+def test_every_part_keeps_its_draft_from_expiring(catalog: Catalog, catalog_url: str) -> None:
+    def let_two_hours_pass() -> None:
+        execute(catalog_url, "UPDATE drafts SET touched_at = touched_at - 7200")
+
+    catalog.register_part(make_part(), files("a"))
+    let_two_hours_pass()
+    catalog.register_part(make_part(), files("b"))
+    assert catalog.expire_draft(3600.0) is None
+    let_two_hours_pass()
+    assert catalog.expire_draft(3600.0) is not None
+
+
+def test_of_a_draft_that_ended_only_who_took_part_is_kept(catalog: Catalog, catalog_url: str) -> None:
+    said = {"aliases": ("best",), "tags": ("t",), "description": "long", "metadata": '{"a": 1}'}
+    last = make_part(finishes=True, **said)
+    catalog.register_part(last, files("a"))
+    catalog.commit([head_of(last)])
+    (kept,) = execute(catalog_url, "SELECT writer, aliases, tags, description, metadata FROM draft_parts")
+    assert kept == ("somebody", "[]", "[]", None, "{}")
+    assert execute(catalog_url, "SELECT * FROM draft_entries") == []
+
+
+def test_a_finish_that_would_be_too_much_is_refused_before_it_closes_the_draft(catalog: Catalog) -> None:
+    catalog.register_part(make_part(tags=tuple(f"a{n}" for n in range(60))), files("a"))
+    with pytest.raises(InvalidRequest, match="100 aliases and tags"):
+        catalog.register_part(make_part(tags=tuple(f"b{n}" for n in range(60)), finishes=True), files("b"))
+    catalog.register_part(make_part(finishes=True), files("b", contents=2))
 
 
 def test_the_databases_clock_tells_unix_seconds(catalog_url: str) -> None:

@@ -13,9 +13,12 @@ from pathlib import Path
 
 import apsw
 import pytest
+from blake3 import blake3
 
 from artifactd.client import ArtifactFailed
+from artifactd.daemon.queue.recovery import submit_of
 from artifactd.daemon.queue.rows import COLUMNS, from_sql, to_sql
+from artifactd.protocol.codec import pack_body
 from golden.expected import large, small
 from harness.daemon import DaemonProcess
 from harness.places import Place
@@ -49,6 +52,16 @@ def belongs_to_us(home: Path) -> None:
 
 def test_there_is_a_golden_home_to_open() -> None:
     assert ARCHIVES
+
+
+def test_a_submission_of_that_release_that_is_sent_again_is_the_same_submission(home: Path) -> None:
+    db = apsw.Connection(str(home / "journal.db"))
+    rows = [from_sql(found) for found in db.execute(f"SELECT {COLUMNS} FROM submissions WHERE length(body) > 0")]
+    db.close()
+    assert rows
+    for row in rows:
+        assert pack_body(submit_of(row.body)) == row.body
+        assert blake3(row.body).digest() == row.body_hash
 
 
 def test_a_golden_home_opens_and_its_unfinished_work_goes_on(home: Path) -> None:

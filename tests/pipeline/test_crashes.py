@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
 import trio
+import trio.testing
 
 from artifactd.daemon.catalog import Catalog, CatalogUnavailable
 from artifactd.daemon.catalog.runs import RunEnd
+from artifactd.daemon.pipeline import crashes
 from artifactd.daemon.pipeline.catalog_calls import CatalogCalls
 from artifactd.daemon.pipeline.crashes import UNKNOWN_SECONDS, Crashes
 from artifactd.daemon.pipeline.health import Health
+from artifactd.daemon.queue.run_locks import RunLock
 
 OLD = UNKNOWN_SECONDS + 100
 
@@ -85,3 +90,23 @@ async def test_a_catalog_that_is_away_is_asked_again_and_no_file_goes_before_it_
     catalog = ScriptedCatalog(away, away, RunEnd(name(1), "crashed"))
     assert await sweep(tmp_path, catalog) == []
     assert len(catalog.asked) == 3
+
+
+async def test_a_shortage_of_descriptors_ends_no_sweeping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    shortages = [OSError(errno.EMFILE, "too many"), OSError(errno.ENFILE, "too many")]
+
+    def look(directory: Path) -> list[RunLock]:
+        if shortages:
+            raise shortages.pop()
+        trio.from_thread.run_sync(nursery.cancel_scope.cancel)
+        return []
+
+    monkeypatch.setattr(crashes, "read_locks", look)
+    calls = CatalogCalls(Health("catalog", "sqlite://"))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(
+            Crashes(directory=tmp_path, catalog=cast(Catalog, ScriptedCatalog(None)), calls=calls).run
+        )
+    assert shortages == []

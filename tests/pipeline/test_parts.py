@@ -15,6 +15,7 @@ from artifactd.daemon.catalog.catalog import Catalog
 from artifactd.daemon.catalog.records import CatalogUnavailable, Head, Part
 from artifactd.daemon.pipeline.catalog_calls import CatalogCalls
 from artifactd.daemon.pipeline.health import Health
+from artifactd.daemon.pipeline.manifest_files import ManifestFiles
 from artifactd.daemon.pipeline.parts import Parts
 from artifactd.daemon.queue.journal import Journal
 from artifactd.daemon.queue.submissions import Submission
@@ -72,7 +73,9 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 @pytest.fixture
 def parts(catalog: Catalog, tmp_path: Path) -> Iterator[Parts]:
     journal = Journal(tmp_path / "journal.db", boot="")
-    yield Parts(journal=journal, catalog=catalog, calls=CatalogCalls(Health("catalog", "")), home=tmp_path)
+    yield Parts(
+        journal=journal, catalog=catalog, calls=CatalogCalls(Health("catalog", "")), files=ManifestFiles(tmp_path)
+    )
     journal.close()
 
 
@@ -124,15 +127,18 @@ async def test_a_catalog_that_is_away_for_a_while_only_costs_time(
     assert stored == [entries]
 
 
-async def test_a_manifest_that_can_not_be_stored_opens_the_draft_again(catalog: Catalog, parts: Parts) -> None:
+@pytest.mark.parametrize("error", [ArtifactFailed("the store refused it"), OSError("the store refused it")])
+async def test_a_manifest_that_can_not_be_stored_opens_the_draft_again(
+    catalog: Catalog, parts: Parts, error: Exception
+) -> None:
     close_draft(catalog, [Entry("a", DIGEST, 1)])
 
     async def refuse(_: BinaryIO) -> str:
-        raise ArtifactFailed("the store refused it")
+        raise error
 
     with pytest.raises(Conflict, match="being finished"):
         catalog.register_part(part(b"l" * 16), [])
-    with pytest.raises(ArtifactFailed, match="the store refused it"):
+    with pytest.raises(type(error), match="the store refused it"):
         await parts.merge(FINISH, in_thread, refuse)
     catalog.register_part(part(b"l" * 16), [Entry("b", DIGEST, 1)])
     assert not await parts.registered(FINISH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -55,6 +56,16 @@ def test_a_clients_file_is_held_until_its_process_is_gone(tmp_path: Path, umask:
 def test_looking_takes_no_lock_away(tmp_path: Path) -> None:
     with client_of(tmp_path):
         assert [read_locks(tmp_path)[0].held for _ in range(3)] == [True] * 3
+
+
+def test_looking_never_holds_up_a_client_that_is_about_to_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+    monkeypatch.setattr(fcntl, "lockf", lambda fd, flags: tried.append(fd))
+    (tmp_path / f".{NAME}").write_text(json.dumps(RUN))
+    (lock,) = read_locks(tmp_path)
+    assert (lock.run, lock.held, tried) == (None, False, [])
 
 
 def test_a_run_that_ends_takes_its_file_away(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from artifactd.client import Artifact, ArtifactFailed, Client, ReferenceChanged
+from artifactd.client import Artifact, ArtifactdError, ArtifactFailed, Client, InvalidRequest, ReferenceChanged
 from servers.buckets import s3_client
 from servers.gcs import FakeGcs
 from servers.process import S3Server
@@ -145,3 +146,39 @@ def test_the_recorded_generation_is_what_is_fetched(
     gcs.delete("bucket", f"{name}/a b")
     with pytest.raises(ReferenceChanged):
         version.download(tmp_path / "three")
+
+
+def test_an_object_that_is_kept_compressed_comes_as_it_is(
+    client: Client, name: str, gcs: FakeGcs, tmp_path: Path
+) -> None:
+    data = gzip.compress(b"x" * 10_000)
+    gcs.put("pictures", "log.gz", data, gzip=True)
+    version = logged(client, name, "gs://pictures/log.gz")
+    assert version.size == len(data)
+    assert downloaded(version, tmp_path) == {"log.gz": data}
+
+
+@pytest.mark.parametrize("uri", ["gs://pictures/..", "gs://pictures/odd"])
+def test_what_cannot_be_understood_fails_the_look_up_and_nothing_else(
+    client: Client, name: str, gcs: FakeGcs, uri: str
+) -> None:
+    gcs.put("pictures", "odd", b"1")
+    gcs.put("pictures", "even", b"1")
+    gcs.without["odd"] = "generation"
+    (entry,) = Artifact(name, "dataset").add_reference(uri, "a")
+    with pytest.raises(ArtifactdError, match=r"no object can|not understood"):
+        entry.size  # noqa: B018
+    assert logged(client, name, "gs://pictures/even").size == 1
+
+
+def test_objects_that_collide_when_asked_for_leave_the_artifact_as_it_was(
+    client: Client, name: str, s3: Any, bucket: str
+) -> None:
+    put(s3, bucket, "d/a", "d/b")
+    artifact = Artifact(name, "dataset")
+    with artifact.new_file("b") as file:
+        file.write("ours")
+    (entry,) = artifact.add_reference(f"s3://{bucket}/d")
+    with pytest.raises(InvalidRequest, match="other content"):
+        entry.size  # noqa: B018
+    assert list(artifact.entries) == ["b", "d"]

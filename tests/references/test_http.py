@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
 
 from artifactd.client import Api, Artifact, ArtifactFailed, Client, ReferenceChanged
+from harness.daemon import DaemonProcess
 from servers.web import Website
 
 SECONDS = 30.0
@@ -97,9 +99,14 @@ def test_redirects_are_followed_but_not_to_the_metadata_service(client: Client, 
         "evil": "http://169.254.169.254/latest/meta-data",
         "loop": "/loop",
         "up": "ftp://h/a",
+        "port": "http://h:99999/a",
+        "user": "http://user:secret@h/a",
     }
-    assert logged(client, name, site.url("hop")).size == 4
-    for path, reason in {"evil": "link-local", "loop": "5 redirects", "up": "redirects to ftp"}.items():
+    site.redirects |= {f"hop{n}": f"/hop{n - 1}" for n in range(1, 5)} | {"hop0": "/a"}
+    assert logged(client, name, site.url("hop"), site.url("hop4")).size == 8
+    reasons = {"evil": "link-local", "loop": "5 redirects", "up": "redirects to ftp"}
+    reasons |= {"port": "not understood", "user": "to a password"}
+    for path, reason in reasons.items():
         artifact = Artifact(name, "dataset")
         artifact.add_reference(site.url(path))
         with pytest.raises(ArtifactFailed, match=reason):
@@ -125,7 +132,7 @@ def test_an_entry_can_be_looked_up_before_it_is_logged(client: Client, name: str
     assert entry.digest
     site.files["a"] = b"changed since"
     version = client.log_artifact(artifact).wait(SECONDS)
-    assert version.entries["a"].digest == entry.digest
+    assert (version.entries["a"].digest, version.size) == (entry.digest, 5)
     with pytest.raises(ReferenceChanged):
         version.download()
 
@@ -180,3 +187,62 @@ def test_a_part_of_a_draft_may_refer(client: Client, name: str, site: Website, t
     assert (version.size, version.file_count) == (6, 2)
     version.download(tmp_path)
     version.verify(tmp_path)
+
+
+def test_a_url_that_nobody_understands_fails_only_its_artifact(client: Client, name: str, site: Website) -> None:
+    for uri in ("http://h:99999/a", "http://h:port/a", "http:///a", "http://[::1]x/a"):
+        artifact = Artifact(name, "dataset")
+        artifact.add_reference(uri, "a")
+        with pytest.raises(ArtifactFailed, match="not understood"):
+            client.log_artifact(artifact).wait(SECONDS)
+    site.files["a"] = b"1"
+    assert logged(client, name, site.url("a")).version == "v0"
+
+
+def test_a_size_that_the_server_does_not_say_is_unknown_and_its_etag_is_compared_all_the_same(
+    client: Client, name: str, site: Website, tmp_path: Path
+) -> None:
+    site.files["a"] = b"12345"
+    site.chunked.add("a")
+    version = logged(client, name, site.url("a"))
+    assert version.size == 0
+    assert (Path(version.download(tmp_path / "one")) / "a").read_bytes() == b"12345"
+    site.files["a"] = b"54321"
+    with pytest.raises(ReferenceChanged, match="etag"):
+        version.download(tmp_path / "two")
+
+
+def test_a_file_that_its_server_keeps_compressed_comes_as_it_is(
+    client: Client, name: str, site: Website, tmp_path: Path
+) -> None:
+    site.files["a.gz"] = gzip.compress(b"x" * 10_000)
+    site.absurd["a.gz"] = {"Content-Encoding": "gzip"}
+    version = logged(client, name, site.url("a.gz"))
+    assert version.size == len(site.files["a.gz"])
+    assert (Path(version.download(tmp_path)) / "a.gz").read_bytes() == site.files["a.gz"]
+
+
+def test_no_error_tells_the_signature_of_a_url(
+    client: Client, daemon: DaemonProcess, name: str, site: Website, tmp_path: Path
+) -> None:
+    site.files["a"] = b"1"
+    version = logged(client, name, site.url("a?signature=S3CRET"))
+    site.files.clear()
+    artifact = Artifact(name, "dataset")
+    artifact.add_reference(site.url("a?signature=S3CRET"))
+    with pytest.raises(ArtifactFailed, match="404") as failed:
+        client.log_artifact(artifact).wait(SECONDS)
+    with pytest.raises(ReferenceChanged) as changed:
+        version.download(tmp_path)
+    assert site.url("a?…") in str(failed.value)
+    assert "S3CRET" not in f"{failed.value} {changed.value} {daemon.tail()}"
+
+
+def test_without_an_etag_the_date_tells(client: Client, name: str, site: Website, tmp_path: Path) -> None:
+    site.files["a"] = b"one"
+    site.without_etag.add("a")
+    version = logged(client, name, site.url("a"))
+    site.files["a"] = b"two"
+    site.absurd["a"] = {"Last-Modified": "Fri, 02 Jan 1970 00:00:00 GMT"}
+    with pytest.raises(ReferenceChanged, match="last-modified"):
+        version.download(tmp_path)

@@ -49,6 +49,8 @@ class FakeGcs:
     buckets: dict[str, Bucket] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
     page: int = 2
+    without: dict[str, str] = field(default_factory=dict)
+    """What the description of an object leaves out, by name."""
     requests: list[str] = field(default_factory=list)
     """Path and query of each, in order."""
     seen: list[Seen] = field(default_factory=list)
@@ -59,10 +61,14 @@ class FakeGcs:
         self.buckets[name] = Bucket(name, versioning=versioning)
         return self.buckets[name]
 
-    def put(self, bucket: str, name: str, data: bytes) -> str:
-        """Store a new generation, and return it; a bucket that is not there yet keeps every one."""
+    def put(self, bucket: str, name: str, data: bytes, *, gzip: bool = False) -> str:
+        """Store a new generation, and return it; a bucket that is not there yet keeps every one.
+
+        With `gzip`, as an object whose encoding that is.
+        """
         owner = self.buckets.get(bucket) or self.create_bucket(bucket, versioning=True)
-        return str(owner.insert(name, data).generation)
+        encoding = {"contentEncoding": "gzip"} if gzip else {}
+        return str(owner.insert(name, data, encoding).generation)
 
     def delete(self, bucket: str, name: str) -> None:
         """Delete all generations."""
@@ -124,7 +130,8 @@ class FakeGcs:
                 raise Refusal(404, "notFound", f"No such object: {bucket.name}/{name}")
             found = bucket.get(name, number(request, "generation"))
             if operation is Operation.HEAD:
-                return web.json_response(found.resource)
+                left_out = self.without.get(name)
+                return web.json_response({key: value for key, value in found.resource.items() if key != left_out})
             return await media(request, found, fault)
 
         return await self._serve(request, operation, name, answer)

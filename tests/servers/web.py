@@ -24,6 +24,8 @@ class Website:
     redirects: dict[str, str] = field(default_factory=dict)
     without_etag: set[str] = field(default_factory=set)
     without_head: set[str] = field(default_factory=set)
+    chunked: set[str] = field(default_factory=set)
+    """These come without their length."""
     failing: Counter[str] = field(default_factory=Counter)
     """So many of the next requests of a path are answered 500."""
     breaking: Counter[str] = field(default_factory=Counter)
@@ -57,7 +59,17 @@ class Website:
         if request.method == "GET" and self.breaking[path] > 0:
             self.breaking[path] -= 1
             return await _break_off(request, data, headers)
+        if path in self.chunked:
+            return await _chunked(request, data, headers)
         return web.Response(body=data, headers=headers)
+
+
+async def _chunked(request: web.Request, data: bytes, headers: dict[str, str]) -> web.StreamResponse:
+    response = web.StreamResponse(headers=headers)
+    response.enable_chunked_encoding()
+    await response.prepare(request)
+    await response.write(data)
+    return response
 
 
 async def _break_off(request: web.Request, data: bytes, headers: dict[str, str]) -> web.StreamResponse:

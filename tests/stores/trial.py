@@ -76,7 +76,7 @@ class Trial:
         assert {key: digest(data) for key, data in self.objects().items()} == {
             f"{PREFIX}/{blob_key(ENTITY, digest(data))}": digest(data) for data in contents
         }
-        assert self.unfinished() <= {upload_id for upload_id in self.journal.open.values() if upload_id}
+        assert self.unfinished() <= set(self.journal.ids().values())
 
     def objects(self) -> dict[str, bytes]:
         """What is visible in the bucket."""

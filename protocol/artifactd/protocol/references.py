@@ -16,6 +16,7 @@ __all__ = [
     "check_uri",
     "is_fetched",
     "scheme_of",
+    "shown",
 ]
 
 LOOKED_UP = frozenset({"http", "https", "s3", "gs"})
@@ -35,6 +36,14 @@ def scheme_of(uri: str) -> str:
     """The scheme in lower case, or empty."""
     match = _SCHEME.match(uri)
     return match[1].lower() if match else ""
+
+
+def shown(uri: str) -> str:
+    """`uri` as logs and errors may tell it: of a URL without its query, which may be a signature."""
+    if scheme_of(uri) not in ("http", "https"):
+        return uri
+    head, mark, _ = uri.partition("?")
+    return f"{head}?…" if mark else uri
 
 
 def is_fetched(uri: str) -> bool:
@@ -91,4 +100,4 @@ def check_draft_reference(reference: DraftReference) -> None:
     }
     for problem, holds in rules.items():
         if not holds:
-            raise InvalidRequest(problem, subject=reference.uri)
+            raise InvalidRequest(problem, subject=shown(reference.uri))

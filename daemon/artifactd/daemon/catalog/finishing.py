@@ -72,15 +72,15 @@ class ClosedDrafts:
 
 def lock_drafts(connection: Connection, heads: Sequence[Head]) -> ClosedDrafts:
     """Lock the drafts that these heads have closed. Before collections: whoever registers locks so as well."""
-    wanted = {(head.uid, head.id) for head in heads if head.draft is not None}
-    if not wanted:
+    finishing = [head.id for head in heads if head.draft is not None]
+    if not finishing:
         return ClosedDrafts(connection, {})
     rows = connection.execute(
         select(draft_parts.c.uid, draft_parts.c.submission_id, drafts.c.id)
         .join(drafts, drafts.c.id == draft_parts.c.draft_id)
-        .where(draft_parts.c.submission_id.in_([id for _, id in wanted]), draft_parts.c.finishes)
+        .where(draft_parts.c.submission_id.in_(finishing), draft_parts.c.finishes)
         .where(may_become(DraftState.FINISHED))
         .order_by(drafts.c.id)
         .with_for_update()
     )
-    return ClosedDrafts(connection, {(uid, id): draft_id for uid, id, draft_id in rows if (uid, id) in wanted})
+    return ClosedDrafts(connection, {(uid, id): draft_id for uid, id, draft_id in rows})

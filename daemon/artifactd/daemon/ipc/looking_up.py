@@ -11,7 +11,7 @@ from artifactd.daemon.references.base import Asker
 from artifactd.daemon.references.references import QUICK, References
 from artifactd.protocol import messages, names
 from artifactd.protocol.errors import ArtifactdError, InvalidRequest
-from artifactd.protocol.references import check_uri
+from artifactd.protocol.references import check_uri, shown
 
 __all__ = ["LookUps"]
 
@@ -31,12 +31,12 @@ class LookUps:
         names.check_scope(request.entity, "entity")
         uri, asker = check_uri(request.uri), Asker(peer.uid, request.entity)
         if not 1 <= request.limit <= MAX_OBJECTS:
-            raise InvalidRequest(f"at most {MAX_OBJECTS} objects are looked up at once", subject=uri)
+            raise InvalidRequest(f"at most {MAX_OBJECTS} objects are looked up at once", subject=shown(uri))
         objects: list[messages.FoundObject] = []
         with trio.move_on_after(SECONDS) as scope:
             async with aclosing(self._references.look_up(uri, request.limit, asker, attempts=QUICK)) as pages:
                 async for page in pages:
                     objects += page
         if scope.cancelled_caught:
-            raise ArtifactdError(f"its server did not answer within {SECONDS:g} s", subject=uri)
+            raise ArtifactdError(f"its server did not answer within {SECONDS:g} s", subject=shown(uri))
         return messages.Resolved(objects=tuple(objects))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import BinaryIO
@@ -68,7 +69,7 @@ class Bases:
         return known
 
     async def _fetch(self, location: BlobLocation, digest: str, file: BinaryIO, progress: Progress) -> None:
-        attempt = 0
+        failures: Counter[Kind] = Counter()
         while True:
             os.ftruncate(file.fileno(), 0)
             os.lseek(file.fileno(), 0, os.SEEK_SET)
@@ -79,8 +80,8 @@ class Bases:
                         Kind.CORRUPT, "get", digest, "the bytes in the store are not what its digest says"
                     )
             except StoreError as error:
-                attempt += 1
-                seconds = delay(error.kind, attempt, random.random())
+                failures[error.kind] += 1
+                seconds = delay(error.kind, failures[error.kind], random.random())
                 if seconds is None:
                     raise ArtifactFailed(
                         f"the manifest of the version it was made from cannot be read: {error.reason}",

@@ -11,6 +11,7 @@ import trio
 from artifactd.daemon.catalog.catalog import Catalog
 from artifactd.daemon.pipeline.catalog_calls import CatalogCalls
 from artifactd.daemon.queue.run_locks import RunLock, RunName, free_runs, read_locks, remove_locks
+from artifactd.daemon.queue.spool import is_passing
 
 __all__ = ["Crashes"]
 
@@ -34,10 +35,14 @@ class Crashes:
         self._calls = calls
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Look every second until cancelled."""
+        """Look every second until cancelled; a shortage of descriptors only puts it off."""
         task_status.started()
         while True:
-            await self._sweep()
+            try:
+                await self._sweep()
+            except OSError as error:
+                if not is_passing(error):
+                    raise
             await trio.sleep(SWEEP_SECONDS)
 
     async def _sweep(self) -> None:

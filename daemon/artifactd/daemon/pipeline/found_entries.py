@@ -48,7 +48,7 @@ class FoundEntries:
             raise InvalidRequest(
                 "two references would make the same entry", subject=self._twice(entries)
             ) from error
-        except NO_SPACE as error:
+        except (*NO_SPACE, apsw.CantOpenError) as error:  # it can't open what it can't make
             raise OSError(errno.ENOSPC, "no space for what references refer to") from error
         self.files += len(entries)
         self.size += sum(entry.size for entry in entries)

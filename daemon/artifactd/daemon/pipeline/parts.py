@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
 from functools import partial
-from itertools import chain
-from pathlib import Path
+from itertools import chain, islice
 from typing import BinaryIO
 
 from artifactd.daemon.catalog.catalog import Catalog
 from artifactd.daemon.catalog.records import Part
 from artifactd.daemon.crashpoints import Point, reach
 from artifactd.daemon.pipeline.catalog_calls import CatalogCalls
+from artifactd.daemon.pipeline.manifest_files import ManifestFiles
 from artifactd.daemon.queue.journal import Journal
 from artifactd.daemon.queue.recovery import submit_of
 from artifactd.daemon.queue.submissions import Submission
 from artifactd.protocol.errors import ArtifactdError, InvalidRequest
-from artifactd.protocol.manifest import Entry, pack_manifest, read_manifest
+from artifactd.protocol.manifest import Entry, read_manifest
 
 __all__ = ["Parts"]
 
 _Totals = tuple[int, int]
 _Built = tuple[BinaryIO, _Totals]
 
-_ENTRIES_IN_MEMORY = 10_000
-
 
 class Parts:
     """Shared by all submissions. Every step may be repeated after a crash: the catalog knows what was done."""
 
-    def __init__(self, *, journal: Journal, catalog: Catalog, calls: CatalogCalls, home: Path) -> None:
+    def __init__(self, *, journal: Journal, catalog: Catalog, calls: CatalogCalls, files: ManifestFiles) -> None:
         self._journal = journal
         self._catalog = catalog
         self._calls = calls
-        self._home = home
+        self._files = files
 
     async def registered(self, submission: Submission) -> bool:
         """Whether its entries are in the catalog, so that its files need not be read again."""
@@ -105,22 +100,18 @@ class Parts:
     def _build(self, submission: Submission) -> _Built:
         """Write the manifest of all parts to an unnamed file, which the caller closes."""
         pages = self._pages(submission)
-        first = next(pages, [])
+        # A second page tells that the draft is large.
+        first = list(islice(pages, 2))
         files = size = 0
 
         def counted() -> Iterator[Entry]:
             nonlocal files, size
-            for entry in chain(first, chain.from_iterable(pages)):
+            for entry in chain.from_iterable(chain(first, pages)):
                 files += 1
                 size += entry.size
                 yield entry
 
-        with ExitStack() as stack:
-            file = stack.enter_context(self._unnamed_file(len(first)))
-            for piece in pack_manifest(counted()):
-                file.write(piece)
-            file.flush()
-            stack.pop_all()
+        file = self._files.write(counted(), sum(map(len, first)))
         return file, (files, size)
 
     def _pages(self, submission: Submission) -> Iterator[list[Entry]]:
@@ -128,9 +119,3 @@ class Parts:
         while page := self._catalog.draft_page(submission.uid, submission.id, after):
             yield page
             after = page[-1].path
-
-    def _unnamed_file(self, entries: int) -> BinaryIO:
-        # In memory while it is small: committing what was accepted must not need room on a full disk.
-        if entries < _ENTRIES_IN_MEMORY:
-            return open(os.memfd_create("manifest"), "w+b")
-        return tempfile.TemporaryFile(dir=self._home)

@@ -17,7 +17,7 @@ from artifactd.protocol.manifest import DraftEntry, Entry
 
 __all__ = ["resolve"]
 
-_AT_ONCE = 256
+_AT_ONCE = 32
 
 
 async def resolve(

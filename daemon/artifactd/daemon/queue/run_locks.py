@@ -92,13 +92,14 @@ def _read(directory: Path, name: str, now: float) -> RunLock | None:
     """None for one that went meanwhile, or cannot be looked at now."""
     try:
         status = os.lstat(directory / name)
-        if not stat.S_ISREG(status.st_mode):
+        # A file under another name may be one that a client is about to lock: looking would hold that up.
+        if not stat.S_ISREG(status.st_mode) or not is_lock_name(name):
             return RunLock(name, None, False, now - status.st_mtime)
         fd = os.open(directory / name, _OPEN)
         try:
             # It may have been another file a moment ago.
             status = os.fstat(fd)
-            return RunLock(name, _run_in(fd, status, name), _is_held(fd), now - status.st_mtime)
+            return RunLock(name, _run_in(fd, status), _is_held(fd), now - status.st_mtime)
         finally:
             os.close(fd)
     except OSError:
@@ -113,8 +114,8 @@ def _is_held(fd: int) -> bool:
     return False
 
 
-def _run_in(fd: int, status: os.stat_result, name: str) -> RunName | None:
-    if not is_lock_name(name) or not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
+def _run_in(fd: int, status: os.stat_result) -> RunName | None:
+    if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
         return None
     try:
         found = _decode(os.read(fd, _MAX_BYTES))

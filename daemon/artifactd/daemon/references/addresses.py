@@ -31,6 +31,7 @@ _METADATA = (
     ip_network("192.0.0.192/32"),
 )
 _SHARED = ip_network("100.64.0.0/10")
+_SITE_LOCAL = ip_network("fec0::/10")
 _NAT64 = ip_network("64:ff9b::/96")
 _COMPATIBLE = ip_network("::/96")
 
@@ -58,7 +59,7 @@ def _reach(address: IPv4Address | IPv6Address) -> Reach:
         return Reach.METADATA
     if address.is_unspecified or address.is_multicast or (address.version == 4 and int(address) < 1 << 24):
         return Reach.NOWHERE
-    if address.is_loopback or (address.version == 4 and address in _SHARED):
+    if address.is_loopback or address in _SHARED or address in _SITE_LOCAL:
         return Reach.PRIVATE
     if address.is_reserved:
         return Reach.NOWHERE

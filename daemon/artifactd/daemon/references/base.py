@@ -9,6 +9,7 @@ from typing import Protocol
 from artifactd.protocol.errors import ReferenceChanged
 from artifactd.protocol.manifest import Entry
 from artifactd.protocol.messages import FoundObject
+from artifactd.protocol.references import shown
 
 __all__ = ["Asker", "Handler", "Observed", "changed", "check_unchanged"]
 
@@ -63,7 +64,7 @@ def changed(entry: Entry, recorded: str, found: str) -> ReferenceChanged:
     """The error for an entry whose reference points to something else now."""
     assert entry.reference is not None
     return ReferenceChanged(
-        f"{entry.reference.uri} has changed: the version recorded {recorded}, now it has {found}",
+        f"{shown(entry.reference.uri)} has changed: the version recorded {recorded}, now it has {found}",
         subject=entry.path,
         remedy="bring the old contents back, or log the reference again as a new version",
     )

@@ -6,7 +6,7 @@ from artifactd.protocol.errors import InvalidRequest
 from artifactd.protocol.manifest import DraftEntry, Entry, Reference
 from artifactd.protocol.messages import FoundObject
 from artifactd.protocol.names import check_entry_path
-from artifactd.protocol.references import check_uri
+from artifactd.protocol.references import check_uri, shown
 
 __all__ = ["check_found", "entry_of", "recorded", "too_many"]
 
@@ -18,7 +18,7 @@ def check_found(found: FoundObject) -> FoundObject:
     """Refuse what a server says of an object if no manifest should hold it."""
     texts = (found.digest, *(value for _, value in found.extra))
     if not 0 <= found.size < _MAX_SIZE or any(len(text) > _MAX_TEXT for text in texts):
-        raise InvalidRequest("its server says something absurd of its size or state", subject=found.uri)
+        raise InvalidRequest("its server says something absurd of its size or state", subject=shown(found.uri))
     check_uri(found.uri)
     return found
 
@@ -46,7 +46,7 @@ def entry_of(drafted: DraftEntry, found: FoundObject) -> Entry:
             check_entry_path(path)
         except InvalidRequest as error:
             raise InvalidRequest(
-                f"{found.uri} cannot be an entry: {error.message}", subject=drafted.path
+                f"{shown(found.uri)} cannot be an entry: {error.message}", subject=drafted.path
             ) from error
     return Entry(path, found.digest, found.size, Reference(found.uri, found.extra))
 
@@ -55,6 +55,6 @@ def too_many(uri: str, limit: int) -> InvalidRequest:
     """The error for a prefix of more objects than its reference allows."""
     return InvalidRequest(
         f"more than {limit} objects are below this prefix",
-        subject=uri,
+        subject=shown(uri),
         remedy="refer to a narrower prefix, or pass a larger max_objects",
     )

@@ -33,6 +33,9 @@ def parse(uri: str) -> Address:
     match = _URI.match(uri)
     if match is None:
         raise StoreError(Kind.PERMANENT, "look up", uri, "it is not of the form gs://bucket/object")
+    if match["name"] in (".", ".."):
+        # As a part of a URL they lead elsewhere.
+        raise StoreError(Kind.PERMANENT, "look up", uri, "no object can have this name")
     return Address(match["bucket"], match["name"] or "", match["generation"] or "")
 
 

@@ -12,7 +12,7 @@ from artifactd.daemon.references.policy import Policy
 from artifactd.daemon.stores.asyncio_bridge import Bridge
 from artifactd.daemon.stores.s3_options import S3Options
 from artifactd.protocol.errors import InvalidRequest
-from artifactd.protocol.references import scheme_of
+from artifactd.protocol.references import scheme_of, shown
 
 __all__ = ["Handlers"]
 
@@ -34,7 +34,7 @@ class Handlers:
         """The handler of a URI. Raises `InvalidRequest` for a scheme that nobody looks up."""
         name = _MODULES.get(scheme_of(uri))
         if name is None:
-            raise InvalidRequest("the daemon does not look this scheme up", subject=uri)
+            raise InvalidRequest("the daemon does not look this scheme up", subject=shown(uri))
         async with self._making:
             if name not in self._made:
                 await trio.to_thread.run_sync(import_module, f"{__package__}.{name}")

@@ -19,6 +19,7 @@ __all__ = ["Http"]
 
 _NO_HEAD = frozenset({400, 403, 405, 501})
 """Servers that do not know HEAD, and signed URLs, which are for one method only."""
+_STATE = frozenset({"etag", "last-modified"})
 _MAX_DIGITS = 19
 
 
@@ -36,7 +37,7 @@ class Http:
             if answer.status == 416:  # there is no first byte
                 return _found(uri, answer.headers, 0)
         check_status(answer.status, "look up", uri)
-        return _found(uri, answer.headers, _size(answer) or 0)
+        return _found(uri, answer.headers, _size(answer))
 
     async def page(self, uri: str, token: str, asker: Asker) -> tuple[list[FoundObject], str]:
         raise StoreError(Kind.PERMANENT, "list", uri, "a web server has no prefixes")
@@ -46,11 +47,11 @@ class Http:
         recorded = dict(entry.reference.extra)
 
         def accept(answer: Answer) -> None:
-            date = answer.headers.get("last-modified", "")
-            if "last-modified" in recorded and date != recorded["last-modified"]:
-                raise changed(entry, f"date {recorded['last-modified']}", f"date {date or 'unknown'}")
-            digest = _digest(answer.headers)
-            check_unchanged(entry, Observed(digest, _size(answer)))
+            check_unchanged(entry, Observed(_digest(answer.headers), _size(answer)))
+            for name, value in recorded.items():
+                found = answer.headers.get(name, "")
+                if name in _STATE and found != value:
+                    raise changed(entry, f"{name} {value}", found or "none")
 
         fetch = partial(
             remote_http.fetch,
@@ -69,10 +70,13 @@ class Http:
         return lambda url, address: self._policy.objection(url, address, asker)
 
 
-def _found(uri: str, headers: Mapping[str, str], size: int) -> FoundObject:
+def _found(uri: str, headers: Mapping[str, str], size: int | None) -> FoundObject:
     digest = _digest(headers)
     named = ("etag",) if digest else ("last-modified",)
     extra = tuple((name, headers[name]) for name in named if name in headers)
+    if size is None:
+        # With a checksum a size of 0 would say that it is empty; its state is in `extra` all the same.
+        return FoundObject(name="", uri=uri, digest="", size=0, extra=extra)
     return FoundObject(name="", uri=uri, digest=digest, size=size, extra=extra)
 
 

@@ -22,6 +22,7 @@ from artifactd.daemon.stores.s3_options import S3Options
 from artifactd.protocol.errors import ArtifactdError, ArtifactNotFound, Denied, InvalidRequest, OutOfSpace
 from artifactd.protocol.manifest import Entry
 from artifactd.protocol.messages import FoundObject
+from artifactd.protocol.references import shown
 
 __all__ = ["PATIENT", "QUICK", "References", "open_references"]
 
@@ -69,7 +70,7 @@ class References:
                 raise too_many(uri, limit)
             yield [check_found(item) for item in page]
         if not count:
-            raise ArtifactNotFound("there is neither such an object nor anything below it", subject=uri)
+            raise ArtifactNotFound("there is neither such an object nor anything below it", subject=shown(uri))
 
     async def fetch(self, entry: Entry, fd: int, room: int, asker: Asker, *, attempts: int) -> None:
         """Make the file `fd` what the entry recorded, if that takes at most `room` bytes.
@@ -93,7 +94,7 @@ class References:
                 attempt += 1
                 if error.kind not in _PASSING or attempt >= attempts:
                     kind = _ERRORS.get(error.kind, ArtifactdError)
-                    raise kind(f"the reference cannot be followed: {error.reason}", subject=uri) from error
+                    raise kind(f"the reference cannot be followed: {error.reason}", subject=shown(uri)) from error
                 await trio.sleep(delay(error.kind, attempt, random.random()) or 0.0)
 
 

@@ -37,12 +37,14 @@ def http_errors(operation: str, uri: str) -> Iterator[None]:
     try:
         yield
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, UnicodeError) as error:
-        raise StoreError(Kind.PERMANENT, operation, uri, f"the URL is not understood: {error}") from error
+        raise StoreError(Kind.PERMANENT, operation, uri, "the URL is not understood") from error
     except aiohttp.ClientConnectorDNSError as error:
         kind = Kind.NOT_FOUND if error.os_error.errno in _NO_SUCH_HOST else Kind.TRANSIENT
         raise StoreError(kind, operation, uri, f"the host is not known: {error.os_error.strerror}") from error
     except aiohttp.ClientConnectorCertificateError as error:
         raise StoreError(Kind.PERMANENT, operation, uri, f"its certificate is not trusted: {error}") from error
     except (aiohttp.ClientError, TimeoutError) as error:
-        reason = ascii(str(error))[1:-1] or type(error).__name__
+        # That of an answer would repeat the URL, which after a redirect may have a signature in its query.
+        text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+        reason = ascii(text)[1:-1] or type(error).__name__
         raise StoreError(Kind.TRANSIENT, operation, uri, reason) from error

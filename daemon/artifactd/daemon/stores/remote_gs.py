@@ -11,8 +11,11 @@ from urllib.parse import quote
 
 import aiohttp
 from gcloud.aio.auth import Token
+from jwt import PyJWTError
 
+from artifactd.daemon.stores.base import Kind, StoreError
 from artifactd.daemon.stores.http_errors import check_status, http_errors
+from artifactd.daemon.stores.remote_answers import understood
 from artifactd.daemon.stores.remote_files import drain
 
 __all__ = ["GsObject", "RemoteGs"]
@@ -55,17 +58,21 @@ class RemoteGs:
     async def head(self, bucket: str, name: str, generation: str) -> GsObject:
         """One object; `generation` may be empty."""
         params = {"fields": _FIELDS, **_of(generation)}
-        async with self._get("look up", _object_path(bucket, name), params) as response:
-            return _object(await response.json())
+        path = _object_path(bucket, name)
+        async with self._get("look up", path, params) as response:
+            with understood("look up", path):
+                return _object(await response.json())
 
     async def page(self, bucket: str, prefix: str, token: str) -> tuple[list[GsObject], str]:
         """Some of the objects below a prefix, and the token of the next page or nothing."""
         params = {"prefix": prefix, "maxResults": _PAGE, "fields": f"nextPageToken,items({_FIELDS})"}
         if token:
             params["pageToken"] = token
-        async with self._get("list", f"/storage/v1/b/{quote(bucket, safe='')}/o", params) as response:
-            listed = await response.json()
-        return [_object(item) for item in listed.get("items", ())], listed.get("nextPageToken", "")
+        path = f"/storage/v1/b/{quote(bucket, safe='')}/o"
+        async with self._get("list", path, params) as response:
+            with understood("list", path):
+                listed = await response.json()
+                return [_object(item) for item in listed.get("items", ())], str(listed.get("nextPageToken", ""))
 
     async def fetch(
         self, bucket: str, name: str, generation: str, fd: int, *, limit: int, accept: Callable[[GsObject], None]
@@ -74,17 +81,22 @@ class RemoteGs:
         found = await self.head(bucket, name, generation)
         accept(found)
         params = {"alt": "media", "generation": found.generation}
-        async with self._get("get", _object_path(bucket, name), params) as response:
+        async with self._get("get", _object_path(bucket, name), params, raw=True) as response:
             return await drain(response.content.read, fd, limit=limit, uri=f"gs://{bucket}/{name}")
 
     @asynccontextmanager
     async def _get(
-        self, operation: str, path: str, params: Mapping[str, str]
+        self, operation: str, path: str, params: Mapping[str, str], *, raw: bool = False
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """With `raw`, an object that was stored compressed comes so: its size and checksum are of those bytes."""
         with http_errors(operation, path):
             session, headers = await self._opened()
+            if raw:
+                headers["Accept-Encoding"] = "gzip"
             url = f"{self._root()}{path}"
-            async with session.get(url, params=params, headers=headers, allow_redirects=False) as response:
+            async with session.get(
+                url, params=params, headers=headers, allow_redirects=False, auto_decompress=not raw
+            ) as response:
                 check_status(response.status, operation, path)
                 yield response
 
@@ -92,10 +104,19 @@ class RemoteGs:
         async with self._opening:
             if self._session is None:
                 self._session = aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar())
-                if not self._emulator:
+            if self._emulator:
+                return self._session, {}
+            try:
+                if self._token is None:
                     self._token = Token(scopes=_SCOPES)
-            token = await self._token.get() if self._token else None
-            return self._session, {"Authorization": f"Bearer {token}"} if token else {}
+                token = await self._token.get()
+            except (OSError, KeyError, ValueError, PyJWTError) as error:
+                if isinstance(error, aiohttp.ClientError):
+                    raise
+                raise StoreError(
+                    Kind.DENIED, "sign in", _API, "the daemon's credentials for Google cannot be used"
+                ) from error
+            return self._session, {"Authorization": f"Bearer {token}"}
 
     def _root(self) -> str:
         if "://" in self._emulator:

@@ -74,7 +74,7 @@ def _answer(response: aiohttp.ClientResponse) -> Answer:
 async def _request(
     method: str, uri: str, headers: Mapping[str, str], objection: Objection
 ) -> AsyncIterator[aiohttp.ClientResponse]:
-    url = URL(uri)
+    url = _url(uri, uri)
     for _ in range(_MAX_REDIRECTS + 1):
         async with _one_request(method, url, headers, objection) as response:
             location = response.headers.get("Location")
@@ -85,8 +85,15 @@ async def _request(
     raise StoreError(Kind.PERMANENT, "look up", uri, f"more than {_MAX_REDIRECTS} redirects")
 
 
+def _url(text: str, uri: str) -> URL:
+    try:
+        return URL(text)
+    except ValueError as error:
+        raise StoreError(Kind.PERMANENT, "look up", uri, f"its URL is not understood: {error}") from error
+
+
 def _redirected(url: URL, location: str, uri: str) -> URL:
-    target = url.join(URL(location))
+    target = url.join(_url(location, uri))
     if target.scheme not in ("http", "https") or target.user or target.password:
         raise StoreError(Kind.PERMANENT, "look up", uri, f"it redirects to {target.scheme}:…, or to a password")
     return target
@@ -109,7 +116,12 @@ async def _one_request(
         resolver=ThreadedResolver(), socket_factory=open_socket, use_dns_cache=False, force_close=True
     )
     async with aiohttp.ClientSession(
-        connector=connector, timeout=_TIMEOUT, headers=_HEADERS, cookie_jar=aiohttp.DummyCookieJar()
+        connector=connector,
+        timeout=_TIMEOUT,
+        headers=_HEADERS,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # A file that lies there compressed is sent so, whatever was asked for: its size is of those bytes.
+        auto_decompress=False,
     ) as session:
         try:
             async with session.request(method, url, headers=headers, allow_redirects=False) as response:

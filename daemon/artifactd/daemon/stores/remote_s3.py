@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from artifactd.daemon.stores.remote_answers import understood
 from artifactd.daemon.stores.remote_files import drain
 from artifactd.daemon.stores.s3_client import open_client
 from artifactd.daemon.stores.s3_errors import S3_ERRORS, classify
@@ -42,23 +43,27 @@ class RemoteS3:
     async def head(self, bucket: str, key: str, version: str) -> S3Object:
         """One object; `version` may be empty."""
         found = await self._call("look up", "head_object", bucket, key, Key=key, **_of(version))
-        return _object(found, key)
+        with understood("look up", key):
+            return _object(found, key)
 
     async def page(self, bucket: str, prefix: str, token: str) -> tuple[list[S3Object], str]:
         """Some of the newest versions below a prefix, and the token of the next page or nothing."""
         marker, _, version = token.partition("\0")
         more = {"KeyMarker": marker, "VersionIdMarker": version} if token else {}
         response = await self._call("list", "list_object_versions", bucket, prefix, Prefix=prefix, **more)
-        found = [_listed(item) for item in response.get("Versions", ()) if item["IsLatest"]]
-        if not response.get("IsTruncated"):
-            return found, ""
-        return found, f"{response['NextKeyMarker']}\0{response.get('NextVersionIdMarker', '')}"
+        with understood("list", prefix):
+            found = [_listed(item) for item in response.get("Versions", ()) if item["IsLatest"]]
+            if not response.get("IsTruncated"):
+                return found, ""
+            return found, f"{response['NextKeyMarker']}\0{response.get('NextVersionIdMarker', '')}"
 
     async def page_without_versions(self, bucket: str, prefix: str, token: str) -> tuple[list[S3Object], str]:
         """As `page`, for a server that does not list versions or does not let us."""
         more = {"ContinuationToken": token} if token else {}
         response = await self._call("list", "list_objects_v2", bucket, prefix, Prefix=prefix, **more)
-        return [_listed(item) for item in response.get("Contents", ())], response.get("NextContinuationToken", "")
+        with understood("list", prefix):
+            found = [_listed(item) for item in response.get("Contents", ())]
+        return found, response.get("NextContinuationToken", "")
 
     async def fetch(
         self, bucket: str, key: str, version: str, fd: int, *, limit: int, accept: Callable[[S3Object], None]
@@ -66,7 +71,9 @@ class RemoteS3:
         """Write one object, `limit` bytes at most, to `fd`; `accept` sees what it is before, and may raise."""
         response = await self._call("get", "get_object", bucket, key, Key=key, **_of(version))
         async with response["Body"] as body:
-            accept(_object(response, key))
+            with understood("get", key):
+                found = _object(response, key)
+            accept(found)
 
             async def read(size: int) -> bytes:
                 try:
