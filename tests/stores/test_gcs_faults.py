@@ -21,7 +21,7 @@ LARGE = some_bytes(SIZE)
 STALL_SECONDS = 1.0
 ANSWERS = (Fault.DROP, Fault.UNAVAILABLE, Fault.THROTTLED, Fault.EXPIRED, Fault.RESET, Fault.STALL)
 IN_CHUNKS = (*ANSWERS, Fault.CORRUPT, Fault.KEEP_LESS, Fault.KEEP_NOTHING, Fault.GONE)
-TIMES = (1, 3)
+TIMES = (1, pytest.param(3, marks=pytest.mark.long))
 
 
 @pytest.fixture(autouse=True)

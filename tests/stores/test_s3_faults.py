@@ -44,6 +44,8 @@ FAULTS = {
 EACH = [(operation, fault) for operation, faults in FAULTS.items() for fault in faults]
 HEARD = [(operation, fault) for operation, fault in EACH if fault not in REFUSALS]
 """Those of which the server itself hears something."""
+SLOW = frozenset({Fault.STALLED_REQUEST, Fault.SLOW_REQUEST, Fault.STALLED_ANSWER})
+"""Seconds each."""
 
 
 @pytest.fixture(params=["juicefs_server", pytest.param("ministack_server", marks=pytest.mark.long)])
@@ -80,7 +82,14 @@ async def test_a_fault_ends_in_the_right_bytes_once(
     await survive(juicefs_server, monkeypatch, operation, fault)
 
 
-@pytest.mark.parametrize(("operation", "fault"), HEARD, ids=names(HEARD))
+@pytest.mark.parametrize(
+    ("operation", "fault"),
+    [
+        pytest.param(operation, fault, marks=[pytest.mark.long] if fault in SLOW else [])
+        for operation, fault in HEARD
+    ],
+    ids=names(HEARD),
+)
 async def test_a_fault_ends_in_the_right_bytes_once_on_a_server_that_verifies(
     ministack_server: S3Server, monkeypatch: pytest.MonkeyPatch, operation: Operation, fault: Fault
 ) -> None:

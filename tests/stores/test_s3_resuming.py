@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from artifactd.daemon.stores import s3_resumable
+from artifactd.daemon.stores import retry, s3_resumable
 from artifactd.daemon.stores.base import Kind, Store, StoreError, UnfinishedUpload
 from artifactd.daemon.stores.factory import open_store
 from artifactd.daemon.stores.sources import BytesSource
@@ -149,8 +149,9 @@ async def test_a_source_that_is_not_what_was_promised_leaves_nothing(
 
 
 async def test_an_upload_that_was_aborted_meanwhile_begins_anew(
-    place: Place, wire: Wire, journal: Journal
+    place: Place, wire: Wire, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(retry, "FIRST_SECONDS", 0.001)
     async with opened(place, journal) as store:
         await break_off(store, wire, 3)
     assert place.server is not None
