@@ -40,6 +40,7 @@ _STALL_SECONDS = 2.0
 def _be_impatient(monkeypatch: pytest.MonkeyPatch, *faults: Fault) -> None:
     """Let the store and the uploader not wait for long: for the server only where one of `faults` is slow."""
     monkeypatch.setattr(retry, "FIRST_SECONDS", 0.005)
+    monkeypatch.setattr(retry, "LONGEST_SECONDS", 0.1)
     if any(fault.name.startswith(("STALLED", "SLOW_REQUEST", "SLOW_DOWNLOAD")) for fault in faults):
         monkeypatch.setattr(s3_body, "STALL_TIMEOUT", _STALL_SECONDS)
         monkeypatch.setattr(s3_client, "_READ_TIMEOUT", _STALL_SECONDS)
