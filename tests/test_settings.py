@@ -107,3 +107,13 @@ def test_credentials_in_a_url_are_refused_and_not_shown(tmp_path: Path) -> None:
     with pytest.raises(BadSetting, match=r"store.s3.proxy = 'http://…@proxy:3128'") as caught:
         load(home=tmp_path, environ={})
     assert "hunter2" not in str(caught.value)
+
+
+def test_references_are_allowed_by_a_comma_separated_list(tmp_path: Path) -> None:
+    config(tmp_path, '[references.buckets]\nteam = ["shared"]\n')
+    environ = {"ARTIFACTD_REFERENCES_ALLOW": "http://169.254.169.254/data/*, https://*.intern"}
+    settings = load(home=tmp_path, environ=environ)
+    assert settings.references.allow == ("http://169.254.169.254/data/*", "https://*.intern")
+    assert settings.references.buckets == {"team": ("shared",)}
+    with pytest.raises(BadSetting, match=r"ARTIFACTD_REFERENCES_ALLOW: references\.allow"):
+        load(home=tmp_path, environ={"ARTIFACTD_REFERENCES_ALLOW": "169.254.169.254"})

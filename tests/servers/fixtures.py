@@ -8,6 +8,7 @@ import pytest
 
 from servers.juicefs import juicefs
 from servers.ministack import ministack
+from servers.moto import moto
 from servers.process import S3Server
 
 
@@ -20,4 +21,10 @@ def juicefs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Serve
 @pytest.fixture(scope="session")
 def ministack_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     with ministack(tmp_path_factory.mktemp("ministack")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with moto(tmp_path_factory.mktemp("moto")) as server:
         yield server

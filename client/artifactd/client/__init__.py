@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         NotAccepted,
         OutOfSpace,
         ProtocolMismatch,
+        ReferenceChanged,
         VerificationFailed,
         WaitTimeout,
     )
@@ -79,6 +80,7 @@ __all__ = [
     "OutOfSpace",
     "Progress",
     "ProtocolMismatch",
+    "ReferenceChanged",
     "Run",
     "Table",
     "VerificationFailed",

@@ -11,6 +11,7 @@ from artifactd.client._crew import share_out
 from artifactd.client._link import Link
 from artifactd.client._manifest import open_manifest
 from artifactd.client._porter import Errand, Porter
+from artifactd.client._referenced import comes
 from artifactd.protocol.manifest import Entry, read_manifest
 from artifactd.protocol.messages import MAX_FETCH_PATHS, Version
 
@@ -29,7 +30,7 @@ _LANES = min(4, len(os.sched_getaffinity(0)))
 def download(link: Link, version: Version, root: str, prefix: str, *, linked: bool, skip_cache: bool) -> None:
     """See `Artifact.download`."""
     with open_manifest(link, version) as file:
-        wanted = (entry for entry in read_manifest(file) if entry.path.startswith(prefix))
+        wanted = (entry for entry in read_manifest(file) if entry.path.startswith(prefix) and comes(entry))
         bring(Errand(link, version, root, linked=linked, skip_cache=skip_cache), wanted)
 
 

@@ -18,7 +18,7 @@ from artifactd.client._snapshot import (
     same_bytes,
 )
 from artifactd.client._spool import SpoolDirectory
-from artifactd.protocol.manifest import PACK, DraftEntry, pack_draft
+from artifactd.protocol.manifest import BASE, PACK, DraftEntry, pack_draft
 from artifactd.protocol.messages import SpoolFile, Welcome
 
 __all__ = ["POLICIES", "Draft", "Policy"]
@@ -30,6 +30,8 @@ _MANIFEST = "manifest"
 _PACKED = 64 << 10
 """Files up to this size share one spool file: creating a file costs more than copying it."""
 _PACK_BUFFER = 1 << 20
+_NOT_ALONE = frozenset({PACK, BASE, b""})
+"""Sources that are no file of the entry's own; a reference has none."""
 
 
 class Sealed(NamedTuple):
@@ -118,7 +120,7 @@ class Draft:
 
     def drop(self, entry: DraftEntry) -> None:
         """Free what only this entry needed."""
-        if entry.identity is None and entry.source != PACK:
+        if entry.identity is None and entry.source not in _NOT_ALONE:
             self.directory.unlink(entry.source.decode())
 
     def seal(self, name: str, entries: list[DraftEntry]) -> Sealed:

@@ -27,6 +27,11 @@ class EntryTable:
     def get(self, path: str) -> DraftEntry | None:
         return self._entries.get(path)
 
+    @property
+    def refers(self) -> bool:
+        """Whether any entry is a reference."""
+        return any(entry.reference is not None for entry in self._entries.values())
+
     def sorted(self) -> list[DraftEntry]:
         """Every entry, by the UTF-8 bytes of its path."""
         # Code point order is the order of UTF-8 bytes.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
 from artifactd.protocol.errors import ArtifactNotLoggedError, InvalidRequest
+from artifactd.protocol.manifest import Reference
 
 if TYPE_CHECKING:
     from artifactd.client._readable import Readable
@@ -17,17 +18,45 @@ __all__ = ["ArtifactFile", "Entry", "Manifest"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file of an artifact: `size` in bytes; `digest` (`blake3:…`) is None until it is committed."""
+    """One entry of an artifact, a file or a reference.
+
+    `size` in bytes. `digest` is `blake3:…` and None until it is committed. That of a reference is the checksum
+    which its scheme offers (`etag:…`, `crc32c:…`), empty where there is none; its size is 0 where nobody knows it.
+    """
 
     path: str
     size: int
     digest: str | None = None
     _artifact: Readable | None = field(default=None, compare=False, repr=False)
+    _reference: Reference | None = field(default=None, repr=False)
+
+    @property
+    def ref(self) -> str | None:
+        """The URI that the entry refers to; None for a stored file."""
+        return None if self._reference is None else self._reference.uri
+
+    def ref_target(self) -> str:
+        """The URI that the entry refers to. Raises `InvalidRequest`, a `ValueError`, for a stored file."""
+        if self._reference is None:
+            raise InvalidRequest("the entry is a stored file, not a reference", subject=self.path)
+        return self._reference.uri
+
+    def ref_url(self) -> str:
+        """Where the contents are: the URI of a reference, `artifactd://entity/project/name:v3/path` of a file.
+
+        Raises `ArtifactNotLoggedError` for a file of an artifact that is not committed.
+        """
+        if self._reference is not None:
+            return self._reference.uri
+        if self._artifact is None:
+            raise ArtifactNotLoggedError("the entry belongs to no committed version", subject=self.path)
+        return f"artifactd://{self._artifact.qualified_name}/{self.path}"
 
     def download(self, root: str | os.PathLike[str] | None = None, skip_cache: bool = False) -> str:
         """Fetch this file to its path below the directory `root` (default `./artifacts/name:vN`).
 
-        Returns where it is. Raises as `Artifact.download` does.
+        Returns where it is. Raises as `Artifact.download` does, and `InvalidRequest` for a reference of a scheme
+        that nobody here knows.
         """
         if self._artifact is None:
             raise ArtifactNotLoggedError("the entry belongs to no committed version", subject=self.path)

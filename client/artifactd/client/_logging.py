@@ -55,8 +55,6 @@ def log(
                 "the artifact was logged already: aliases and tags go with the first call", subject=artifact.name
             )
         return artifact._handle
-    if artifact._ttl is not None:
-        link.require("ttl")
     if part is not None:
         link.require("drafts")
         if artifact._wants_base:
@@ -65,6 +63,9 @@ def log(
             )
     if artifact._wants_base:
         _add_base(link, scope, artifact)
+    for feature in artifact._features:
+        link.require(feature)
+    base = _base_in(scope, artifact)
     sealed = artifact._seal(link)
     contents = sealed.sealed
     assert contents is not None
@@ -92,6 +93,7 @@ def log(
         manifest_file=contents.manifest_file,
         pack=contents.pack,
         ttl=artifact._ttl,
+        base=base,
         draft=part,
     )
     try:
@@ -130,6 +132,20 @@ def look_up(link: Link, scope: Scope, address: str, type: str | None = None) -> 
         run=None if scope.run is None else (scope.entity, scope.project, scope.run),
     )
     return link.request(request, Version)
+
+
+def _base_in(scope: Scope, artifact: Artifact) -> tuple[str, str, int] | None:
+    """The version that the artifact started from, which must be of the scope's entity."""
+    if artifact._base is None:
+        return None
+    version = artifact._base.version
+    if version.entity != scope.entity:
+        raise InvalidRequest(
+            f"it starts from a version of {version.entity!r}: the contents of each entity are stored apart",
+            subject=artifact.name,
+            remedy="log it to that entity, or add the files anew",
+        )
+    return version.project, version.name, version.version
 
 
 def _add_base(link: Link, scope: Scope, artifact: Artifact) -> None:

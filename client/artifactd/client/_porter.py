@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from artifactd.client._landing import Landing
 from artifactd.client._link import Link
 from artifactd.client._node_cache import NodeCache
+from artifactd.client._referenced import copy_local, is_certain, is_local
 from artifactd.client._target import Target
 from artifactd.protocol.errors import CorruptDownload, OutOfSpace
-from artifactd.protocol.manifest import Entry, digest_hex
+from artifactd.protocol.manifest import Entry, landing_name
 from artifactd.protocol.messages import Fetch, Version
 
 __all__ = ["Errand", "Porter"]
@@ -64,9 +65,20 @@ class Porter:
         missing = []
         for entry in batch:
             self._check()
-            if not self._target.has(entry) and not self._from_cache(entry):
+            if entry.reference is not None:
+                if not self._is_there_by_reference(entry):
+                    missing.append(entry)
+            elif not self._target.has(entry) and not self._from_cache(entry):
                 missing.append(entry)
         return missing
+
+    def _is_there_by_reference(self, entry: Entry) -> bool:
+        if is_certain(entry) and self._target.has(entry):
+            return True
+        if is_local(entry):
+            copy_local(entry, self._target)
+            return True
+        return False
 
     def _from_cache(self, entry: Entry) -> bool:
         source = self._cache.open(entry.digest)
@@ -119,22 +131,23 @@ class Porter:
 
     def _unload(self, landing: Landing, entries: Sequence[Entry]) -> list[Entry]:
         """Put what has landed in place, and out of the landing directory; returns the damaged and the missing."""
-        uses = Counter(entry.digest for entry in entries)
+        uses = Counter(landing_name(entry) for entry in entries)
         damaged = []
         for entry in entries:
             self._check()
-            uses[entry.digest] -= 1
-            last = not uses[entry.digest]
-            if not self._place(landing, entry, last=last):
+            name = landing_name(entry)
+            uses[name] -= 1
+            last = not uses[name]
+            if not self._place(landing, entry, name, last=last):
                 damaged.append(entry)
-                self._cache.drop(entry.digest)
+                if entry.reference is None:
+                    self._cache.drop(entry.digest)
             if last:
                 with suppress(FileNotFoundError):
-                    landing.unlink(digest_hex(entry.digest))
+                    landing.unlink(name)
         return damaged
 
-    def _place(self, landing: Landing, entry: Entry, *, last: bool) -> bool:
-        blob = digest_hex(entry.digest)
+    def _place(self, landing: Landing, entry: Entry, blob: str, *, last: bool) -> bool:
         try:
             source = os.open(blob, _READ, dir_fd=landing.fd)
         except FileNotFoundError:

@@ -40,6 +40,9 @@ class Readable(Versioned):
         and no time, or read-only copies where there can be none; their times and link counts may change, so
         log them with the default policy.
 
+        References are fetched like files, in the state that was recorded, but those of unknown schemes are left
+        out. `ReferenceChanged` says that what one points to is not any more what the version recorded.
+
         Raises `CorruptDownload`, `InvalidRequest` where a link or a directory is in the way, `OutOfSpace`,
         `DaemonUnavailable`, `ArtifactNotLoggedError`.
         """
@@ -59,11 +62,12 @@ class Readable(Versioned):
         from artifactd.client._download import bring
         from artifactd.client._manifest import read_entries
         from artifactd.client._porter import Errand
+        from artifactd.client._referenced import comes
         from artifactd.client._tree import prune
 
         version, daemon = self._require_version("checkout")
         target = self._root(root)
-        entries = read_entries(daemon, version)
+        entries = [entry for entry in read_entries(daemon, version) if comes(entry)]
         prune(target, (entry.path for entry in entries))
         bring(Errand(daemon, version, target), entries)
         return target
@@ -71,14 +75,16 @@ class Readable(Versioned):
     def verify(self, root: _Path | None = None) -> None:
         """Raise `VerificationFailed`, a `ValueError`, unless `root` holds the version's files and no others.
 
-        Names every missing, differing and extra file, up to a limit; empty directories do not count. `root`
+        Names every missing, differing and extra file, up to a limit; empty directories do not count. Of what was
+        fetched by reference only the size is known, but for `file:` references. `root`
         is by default `./artifacts/name:vN`.
         """
         from artifactd.client._manifest import read_entries
+        from artifactd.client._referenced import comes
         from artifactd.client._tree import verify
 
         version, daemon = self._require_version("verify")
-        verify(self._root(root), read_entries(daemon, version))
+        verify(self._root(root), filter(comes, read_entries(daemon, version)))
 
     def get_entry(self, path: str) -> Entry:
         """The file at `path`. Raises `EntryNotFound`, a `KeyError`, naming near matches."""
@@ -115,17 +121,22 @@ class Readable(Versioned):
                 yield ArtifactFile(entry.path, entry.size, entry.digest, self._entry(entry))
 
     def _entry(self, entry: manifest.Entry) -> Entry:
-        return Entry(entry.path, entry.size, entry.digest, self)
+        return Entry(entry.path, entry.size, entry.digest, self, entry.reference)
 
     def _bring(self, entry: Entry, root: _Path | None, *, skip_cache: bool = False) -> str:
         from artifactd.client._download import bring
         from artifactd.client._porter import Errand
+        from artifactd.client._referenced import comes
         from artifactd.protocol import manifest
 
         version, daemon = self._require_version("download")
         target = self._root(root)
         assert entry.digest is not None
-        wanted = manifest.Entry(entry.path, entry.digest, entry.size)
+        wanted = manifest.Entry(entry.path, entry.digest, entry.size, entry._reference)
+        if not comes(wanted):
+            raise InvalidRequest(
+                f"nobody here knows how to fetch {entry.ref}", subject=entry.path, remedy="fetch it by its URI"
+            )
         bring(Errand(daemon, version, target, skip_cache=skip_cache), [wanted])
         return os.path.join(target, entry.path)
 

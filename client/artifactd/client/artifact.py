@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from artifactd.client._base import Base
 from artifactd.client._draft import POLICIES, Draft, Policy, Sealed
 from artifactd.client._editing import Editable
 from artifactd.client._entries import EntryTable
@@ -16,7 +17,7 @@ from artifactd.client._metadata import pack_json
 from artifactd.client._readable import Readable
 from artifactd.client._walk import find_files
 from artifactd.protocol.errors import Conflict, InvalidRequest
-from artifactd.protocol.manifest import DraftEntry
+from artifactd.protocol.manifest import BASE, DraftEntry
 from artifactd.protocol.messages import Version
 from artifactd.protocol.names import check_artifact_name, check_type, normalise_entry_path
 
@@ -56,6 +57,7 @@ class Artifact(Editable, Readable):
         self._incremental = incremental
         self._table = EntryTable()
         self._draft: Draft | None = None
+        self._base: Base | None = None
         self._submission: Submission | None = None
 
     @classmethod
@@ -75,7 +77,7 @@ class Artifact(Editable, Readable):
 
     @property
     def size(self) -> int:
-        """Bytes of all files together."""
+        """Bytes of all files together; a drafted reference that nobody has looked up yet counts none."""
         if self._version:
             return self._version.size
         return self._submission.size if self._submission else self._table.size
@@ -95,9 +97,9 @@ class Artifact(Editable, Readable):
 
     @property
     def entries(self) -> dict[str, Entry]:
-        """Every file by its path. Once committed this reads the manifest from the daemon, each time."""
+        """Every entry by its path. Once committed this reads the manifest from the daemon, each time."""
         if self._handle is None and self._version is None:
-            return {entry.path: Entry(entry.path, entry.size) for entry in self._table.sorted()}
+            return {entry.path: self._drafted(entry) for entry in self._table.sorted()}
         from artifactd.client._manifest import read_entries
 
         version, link = self._require_version("entries")
@@ -134,8 +136,8 @@ class Artifact(Editable, Readable):
             self._table.check([target])
             known = self._table.get(target)
             if known is not None:
-                if draft.same(known, file):
-                    return Entry(target, known.size)
+                if self._same(draft, known, file):
+                    return self._drafted(known)
                 if not overwrite:
                     raise _exists(target, "overwrite=True")
             return self._put(draft, draft.add(target, file, policy))
@@ -162,7 +164,7 @@ class Artifact(Editable, Readable):
             for target, file, entry in found:
                 known = self._table.get(target)
                 if known is not None:
-                    if draft.same(known, file):
+                    if self._same(draft, known, file):
                         continue
                     if not merge:
                         raise _exists(target, "merge=True")
@@ -191,6 +193,31 @@ class Artifact(Editable, Readable):
             self._check_new(target, replace="w" in mode)
             self._put(draft, draft.written(target, stored))
 
+    def add_reference(
+        self, uri: str, name: str | None = None, checksum: bool = True, max_objects: int = 10_000
+    ) -> list[Entry]:
+        """Track what is at `uri` without copying it; returns the new entries.
+
+        `http`, `https`, `s3` and `gs` are looked up by the daemon while it works on the logged artifact, or when
+        an entry's `size` or `digest` is asked for; what it finds then (ETag, version, generation, size) is what
+        the version records. `file` is read here and now. A prefix or a directory stands for every object below it,
+        named relative to it, in the folder `name` if given; a single object is called `name`, by default the last
+        component of the URI. Without `checksum` nothing is looked up: only the URI is recorded, of files also
+        the size. Any other scheme needs a `name` and is recorded as it is.
+
+        More than `max_objects` objects are an error: here for a directory, of the handle for a prefix. The same
+        name with the same reference changes nothing. Raises `InvalidRequest` (a `ValueError`), also for a URI with
+        a user or password, `Denied`, `FileChanged`, `ArtifactFinalizedError`.
+        """
+        from artifactd.client._references import draft_references
+
+        self._require_open()
+        new = draft_references(uri, name, checksum, max_objects)
+        with self._lock:
+            self._require_open()
+            self._add_references(new)
+            return [self._drafted(entry) for entry in new]
+
     def add(self, obj: Table | PartitionedTable, name: str, overwrite: bool = False) -> Entry:
         """Add a table as it is now, as `name.table.json` or `name.partitioned-table.json`.
 
@@ -214,6 +241,18 @@ class Artifact(Editable, Readable):
             if self._draft is not None:
                 for entry in dropped:
                     self._draft.drop(entry)
+
+    def new_draft(self) -> Artifact:
+        """A draft of the next version that starts with this version's entries, description and metadata.
+
+        Nothing is downloaded, and what it still has in common is not uploaded when it is logged, to the same
+        entity. Raises `ArtifactNotLoggedError`, `DaemonUnavailable`.
+        """
+        version, link = self._require_version("new_draft")
+        draft = Artifact(version.name, self._type, self._description, self._metadata)
+        draft._link = link
+        draft._continue(self)
+        return draft
 
     def finalize(self) -> None:
         """Refuse further changes with `ArtifactFinalizedError`. Logging does this too."""
@@ -249,14 +288,47 @@ class Artifact(Editable, Readable):
         return self._incremental and self._submission is None
 
     def _continue(self, base: Artifact) -> None:
-        """Add every file of `base` that has no entry here. Its blobs are known: they are not uploaded again."""
-        from tempfile import TemporaryDirectory
+        """Add every entry of `base` that has none here: the daemon takes it from there, no contents move."""
+        found = Base.of(base)
+        with self._lock:
+            self._base = found
+            missing = [entry for entry in found.drafted() if self._table.get(entry.path) is None]
+            self._table.check(entry.path for entry in missing)
+            for entry in missing:
+                self._table.put(entry)
 
-        with self._lock, TemporaryDirectory(prefix="artifactd-") as directory:
-            base.download(directory)
-            for path in base.entries:
-                if self._table.get(path) is None:
-                    self.add_file(os.path.join(directory, path), path, policy="move")
+    def _add_references(self, new: list[DraftEntry]) -> None:
+        """All of them or none."""
+        self._table.check(entry.path for entry in new)
+        for entry in new:
+            if self._table.get(entry.path) not in (None, entry):
+                raise _exists(entry.path, "another name=")
+        for entry in new:
+            self._table.put(entry)
+
+    def _drafted(self, entry: DraftEntry) -> Entry:
+        if self._base is not None and entry.source == BASE:
+            return self._base.entry(entry.path)
+        if entry.reference is None:
+            return Entry(entry.path, entry.size)
+        from artifactd.client._pending import PendingEntry
+        from artifactd.client._references import as_entry, resolve
+
+        if entry.reference.digest is None:
+            return PendingEntry(entry, lambda: resolve(self, entry))
+        return as_entry(entry)
+
+    def _same(self, draft: Draft, known: DraftEntry, file: str) -> bool:
+        """Whether `file` has the contents of a drafted entry now."""
+        if self._base is not None and known.source == BASE:
+            return self._base.same(known.path, file)
+        return known.reference is None and draft.same(known, file)
+
+    @property
+    def _features(self) -> list[str]:
+        """What a daemon must know to take the artifact."""
+        needed = {"ttl": self._ttl is not None, "base": self._base is not None, "references": self._table.refers}
+        return [feature for feature, is_needed in needed.items() if is_needed]
 
     def _seal(self, link: Link) -> Submission:
         """Finish the draft for the daemon behind `link`; the same submission each time it is called."""
@@ -288,6 +360,7 @@ class Artifact(Editable, Readable):
         self._table = EntryTable()
         if self._submission is not None:
             self._submission = self._submission._replace(sealed=None)
+        self._base = None
         if self._draft is not None:
             self._draft.release()
             self._draft = None
@@ -296,7 +369,7 @@ class Artifact(Editable, Readable):
         """A descriptor, which the caller owns, with offset and size of a drafted entry; None once it is sent."""
         with self._lock:
             entry = self._table.get(path)
-            if entry is None or self._draft is None:
+            if entry is None or self._draft is None or entry.reference is not None or entry.source == BASE:
                 return None
             return self._draft.open(entry), entry.offset, entry.size
 

@@ -25,18 +25,22 @@ from artifactd.daemon.catalog.catalog import Catalog
 from artifactd.daemon.downloads.blobs import Blobs
 from artifactd.daemon.downloads.cache import Cache
 from artifactd.daemon.downloads.fetching import Downloads
+from artifactd.daemon.downloads.referenced import Referenced
 from artifactd.daemon.downloads.transfer import Transfer
 from artifactd.daemon.home import locked, prepare
 from artifactd.daemon.ipc.editing import Editing
 from artifactd.daemon.ipc.greeting import Greeting
 from artifactd.daemon.ipc.lineage import Lineage
 from artifactd.daemon.ipc.listener import Handler, Listener
+from artifactd.daemon.ipc.looking_up import LookUps
 from artifactd.daemon.ipc.reading import Reading
 from artifactd.daemon.ipc.status import StatusRequests
 from artifactd.daemon.ipc.submit import Intake
 from artifactd.daemon.ipc.waiting import Waiting
 from artifactd.daemon.ipc.zsocket import open_router
 from artifactd.daemon.observe.status import Facts, ServiceFacts, build
+from artifactd.daemon.pipeline.assembly import Assembler
+from artifactd.daemon.pipeline.bases import Bases
 from artifactd.daemon.pipeline.budget import ByteBudget
 from artifactd.daemon.pipeline.catalog_calls import CatalogCalls
 from artifactd.daemon.pipeline.cleaner import Cleaner
@@ -47,6 +51,7 @@ from artifactd.daemon.pipeline.expiry import Expiry
 from artifactd.daemon.pipeline.hasher import Hasher
 from artifactd.daemon.pipeline.health import Health
 from artifactd.daemon.pipeline.ingest import Ingest
+from artifactd.daemon.pipeline.manifest_files import ManifestFiles
 from artifactd.daemon.pipeline.parts import Parts
 from artifactd.daemon.pipeline.uploader import Registration, Uploader
 from artifactd.daemon.pipeline.work import Tools
@@ -57,6 +62,8 @@ from artifactd.daemon.queue.journal import Journal, Operation
 from artifactd.daemon.queue.recovery import recover
 from artifactd.daemon.queue.submissions import Queue, Submission
 from artifactd.daemon.queue.uploads import JournalledUploads
+from artifactd.daemon.references.policy import Policy
+from artifactd.daemon.references.references import References, open_references
 from artifactd.daemon.settings import Settings
 from artifactd.daemon.stores.base import Store, StoreError
 from artifactd.daemon.stores.factory import S3Options, open_store
@@ -97,8 +104,14 @@ async def serve(settings: Settings) -> None:
                 await writers.start(writer.run)
                 await writers.start(registrations.run)
                 uploads = JournalledUploads(journal, writer)
-                async with open_store(settings.store_url, s3=_s3_options(settings), journal=uploads) as store:
-                    daemon = _Daemon(settings, spool, journal, writer, catalog, registrations, store, cache)
+                s3 = _s3_options(settings)
+                async with (
+                    open_store(settings.store_url, s3=s3, journal=uploads) as store,
+                    open_references(_reference_policy(settings), s3) as references,
+                ):
+                    daemon = _Daemon(
+                        settings, spool, journal, writer, catalog, registrations, store, cache, references
+                    )
                     await daemon.run()
                 registrations.close()
                 writer.close()
@@ -117,6 +130,10 @@ def _s3_options(settings: Settings) -> S3Options:
     return S3Options(**settings.store.s3.model_dump(mode="json"))
 
 
+def _reference_policy(settings: Settings) -> Policy:
+    return Policy(settings.references.allow, settings.references.buckets, settings.store_url)
+
+
 class _Daemon:
     """The stages, wired."""
 
@@ -130,12 +147,14 @@ class _Daemon:
         registrations: GroupCommit[Registration, None],
         store: Store,
         cache: DigestCache,
+        references: References,
     ) -> None:
         self._settings = settings
         self._spool = spool
         self._journal = journal
         self._catalog = catalog
         self._store = store
+        self._references = references
         self._started_at = time.monotonic()
         self._store_health = Health("store", store.url)
         self._catalog_health = Health("catalog", _without_credentials(settings.catalog_url))
@@ -144,14 +163,17 @@ class _Daemon:
         self._cleaner = Cleaner(journal=journal, writer=writer, spool=spool)
         self._ending = Ending(self._queue, writer, self._cleaner.discard)
         self._uploader = Uploader(store, catalog, calls, registrations, self._store_health)
+        manifest_files = ManifestFiles(settings.home)
         tools = Tools(
             queue=self._queue,
             journal=journal,
-            home=settings.home,
             spool=spool,
             hasher=Hasher(cache),
             uploader=self._uploader,
             budget=ByteBudget(MEMORY),
+            assembler=Assembler(
+                self._queue, references, Bases(store, catalog, calls, manifest_files), manifest_files
+            ),
             parts=Parts(journal=journal, catalog=catalog, calls=calls, home=settings.home),
         )
         self._ingest = Ingest(tools, self._ending, settings.upload.submissions)
@@ -164,6 +186,7 @@ class _Daemon:
         self._blobs = Cache(cached, limit=settings.cache.size, reserve=settings.spool.reserve)
         self._downloads = Downloads(
             blobs=Blobs(self._blobs, Transfer(store)),
+            referenced=Referenced(references, reserve=settings.spool.reserve),
             catalog=catalog,
             manifests=cached / "manifests",
             spool=spool,
@@ -240,6 +263,7 @@ class _Daemon:
         reading = Reading(self._catalog)
         editing = Editing(self._catalog)
         lineage = Lineage(self._catalog)
+        look_ups = LookUps(self._references)
         status = StatusRequests(self._queue, self._journal, self._report)
         return {
             messages.Hello: greeting.hello,
@@ -258,6 +282,7 @@ class _Daemon:
             messages.GetRunVersions: lineage.run_versions,
             messages.StartRun: reading.start_run,
             messages.FinishRun: reading.finish_run,
+            messages.LookUp: look_ups.look_up,
             messages.FetchManifest: lambda peer, request: self._downloads.manifest(peer.uid, request),
             messages.Fetch: lambda peer, request: self._downloads.blobs(peer.uid, request),
         }

@@ -113,6 +113,19 @@ class _UploadSettings(BaseModel):
     submissions: Annotated[int, Field(ge=1, le=1024)] = 64
 
 
+class _ReferencesSettings(BaseModel):
+    """`[references]`: what references may lead to.
+
+    `allow` has URL patterns, `scheme://host[:port][/path]` with `*` and `?`, for link-local and private hosts.
+    `buckets` lists by entity what the daemon's own credentials serve when another user asks.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    allow: tuple[Annotated[str, Field(pattern=r"^[a-z*?]+://[^/]+(/.*)?$")], ...] = ()
+    buckets: Mapping[str, tuple[str, ...]] = {}
+
+
 class _DraftsSettings(BaseModel):
     """`[drafts]`: `expire` is how many seconds a draft of several writers lives after its last part."""
 
@@ -133,6 +146,7 @@ class Settings(BaseModel):
     spool: _SpoolSettings = _SpoolSettings()
     cache: _CacheSettings = _CacheSettings()
     upload: _UploadSettings = _UploadSettings()
+    references: _ReferencesSettings = _ReferencesSettings()
     drafts: _DraftsSettings = _DraftsSettings()
 
     @property
@@ -177,10 +191,16 @@ class _Layers:
                 self.set((*prefix, name), value, origin)
 
     def add_environment(self, environ: Mapping[str, str]) -> None:
-        """`ARTIFACTD_STORE` and `ARTIFACTD_CATALOG` are URLs; `ARTIFACTD_SPOOL__RESERVE` is `[spool] reserve`."""
+        """`ARTIFACTD_STORE` and `ARTIFACTD_CATALOG` are URLs; `ARTIFACTD_SPOOL__RESERVE` is `[spool] reserve`.
+
+        `ARTIFACTD_REFERENCES_ALLOW` is a comma-separated list.
+        """
         for name, value in environ.items():
             if name in ("ARTIFACTD_STORE", "ARTIFACTD_CATALOG"):
                 self.set((name.removeprefix("ARTIFACTD_").lower(), "url"), value, f"environment {name}")
+            elif name == "ARTIFACTD_REFERENCES_ALLOW":
+                patterns = [pattern.strip() for pattern in value.split(",") if pattern.strip()]
+                self.set(("references", "allow"), patterns, f"environment {name}")
             elif name.startswith("ARTIFACTD_") and "__" in name:
                 key = tuple(name.removeprefix("ARTIFACTD_").lower().split("__"))
                 self.set(key, value, f"environment {name}")

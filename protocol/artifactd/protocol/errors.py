@@ -24,6 +24,7 @@ __all__ = [
     "NotAccepted",
     "OutOfSpace",
     "ProtocolMismatch",
+    "ReferenceChanged",
     "VerificationFailed",
     "WaitTimeout",
     "from_code",
@@ -123,6 +124,12 @@ class CorruptDownload(ArtifactdError, OSError):
     """What arrived does not have the digest that its version records."""
 
     code = "corrupt"
+
+
+class ReferenceChanged(CorruptDownload):
+    """What a reference points to is not any more what its version recorded."""
+
+    code = "reference_changed"
 
 
 class VerificationFailed(ArtifactdError, ValueError):

@@ -22,11 +22,13 @@ from itertools import chain, islice
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import msgpack
+from blake3 import blake3
 
 from artifactd.protocol.errors import InvalidRequest
 from artifactd.protocol.names import check_entry_path
 
 __all__ = [
+    "BASE",
     "BLOCK_ENTRIES",
     "DIGEST_ALGORITHM",
     "PACK",
@@ -39,6 +41,7 @@ __all__ = [
     "digest_hex",
     "digest_of",
     "find_entry",
+    "landing_name",
     "pack_draft",
     "pack_manifest",
     "read_blocks",
@@ -49,6 +52,8 @@ __all__ = [
 DIGEST_ALGORITHM = "blake3"
 PACK = b"pack"
 """The source that small files of a draft share: a spool file, or bytes inside the submission itself."""
+BASE = b"base"
+"""The source of what a draft has in common with the version it was made from: nothing travels."""
 BLOCK_ENTRIES = 10_000
 MAX_BLOCK_BYTES = 64 << 20
 
@@ -85,6 +90,8 @@ class DraftReference(NamedTuple):
     extra: tuple[tuple[str, str], ...]
     limit: int
     """How many objects a prefix may stand for."""
+    folder: str = ""
+    """Where a prefix's objects go: an entry path, or empty for the top of the artifact."""
 
 
 class DraftEntry(NamedTuple):
@@ -92,7 +99,8 @@ class DraftEntry(NamedTuple):
 
     With `identity` None, `source` is the name of a file in the submission's spool directory and the contents
     are the `size` bytes at `offset` (small files share a file). Else `source` is an absolute path, read in
-    place, and must still be what `identity` says. With a `reference` there are no contents, and `source` is empty.
+    place, and must still be what `identity` says. With a `reference` there are no contents, and `source` is empty;
+    with `BASE` as source all else is as the base has it.
     """
 
     path: str
@@ -130,6 +138,13 @@ def digest_hex(digest: str) -> str:
     if match is None:
         raise InvalidRequest(f"digest {digest[:100]!r} is not a {DIGEST_ALGORITHM} digest")
     return match[1]
+
+
+def landing_name(entry: Entry) -> str:
+    """What the file with an entry's contents is called while it is on its way to who asked for it."""
+    if entry.reference is None:
+        return digest_hex(entry.digest)
+    return blake3(msgpack.packb((entry.digest, entry.size, entry.reference))).hexdigest()
 
 
 def pack_manifest(entries: Iterable[Entry]) -> Iterator[bytes]:
@@ -202,8 +217,10 @@ def _draft_entry(row: list[Any]) -> DraftEntry:
     return DraftEntry(path, size, source, offset, identity and Identity._make(identity), reference)
 
 
-def _draft_reference(uri: str, digest: str | None, extra: list[list[str]], limit: int) -> DraftReference:
-    return DraftReference(uri, digest, tuple((name, value) for name, value in extra), limit)
+def _draft_reference(
+    uri: str, digest: str | None, extra: list[list[str]], limit: int, folder: str = ""
+) -> DraftReference:
+    return DraftReference(uri, digest, tuple((name, value) for name, value in extra), limit, folder)
 
 
 def _unpack(body: bytes, make: Callable[[list[Any]], AnyEntry]) -> list[AnyEntry]:

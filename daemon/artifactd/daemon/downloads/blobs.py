@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
 
 import trio
 
 from artifactd.daemon.downloads.cache import Cache
+from artifactd.daemon.downloads.landing import exists, new_file
 from artifactd.daemon.downloads.transfer import Blob, Transfer
 from artifactd.protocol.errors import ArtifactdError, OutOfSpace
 
@@ -90,7 +89,7 @@ class Blobs:
         await self._pass_by(blob, landing)
 
     async def _pass_by(self, blob: Blob, landing: int) -> None:
-        if _exists(landing, blob.name):
+        if exists(landing, blob.name):
             return
         try:
             await self._hand_through(blob, landing)
@@ -100,29 +99,5 @@ class Blobs:
             await self._hand_through(blob, landing)
 
     async def _hand_through(self, blob: Blob, landing: int) -> None:
-        async with _new_file(landing, blob.name) as fd:
+        async with new_file(landing, blob.name) as fd:
             await self._transfer.fetch(blob, fd)
-
-
-@asynccontextmanager
-async def _new_file(directory: int, name: str) -> AsyncIterator[int]:
-    """A new file that becomes `name` only when the block ends well."""
-    part = f".{name}.{os.urandom(4).hex()}"
-    fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory)
-    try:
-        yield fd
-        os.rename(part, name, src_dir_fd=directory, dst_dir_fd=directory)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(part, dir_fd=directory)
-        raise
-    finally:
-        os.close(fd)
-
-
-def _exists(directory: int, name: str) -> bool:
-    try:
-        os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True

@@ -19,11 +19,13 @@ from artifactd.daemon.catalog.catalog import Catalog
 from artifactd.daemon.catalog.records import CatalogUnavailable
 from artifactd.daemon.downloads.blobs import Blobs
 from artifactd.daemon.downloads.manifests import find_entries, keep_newest
+from artifactd.daemon.downloads.referenced import Referenced
 from artifactd.daemon.downloads.transfer import FULL, Blob
 from artifactd.daemon.queue.spool import open_directory
+from artifactd.daemon.references.base import Asker
 from artifactd.protocol import messages
 from artifactd.protocol.errors import ArtifactdError, ArtifactNotFound, InvalidRequest, OutOfSpace
-from artifactd.protocol.manifest import digest_hex
+from artifactd.protocol.manifest import Entry, digest_hex
 
 __all__ = ["Downloads"]
 
@@ -42,8 +44,11 @@ class _Job:
 class Downloads:
     """Fetches for all clients of the daemon."""
 
-    def __init__(self, *, blobs: Blobs, catalog: Catalog, manifests: Path, spool: Path) -> None:
+    def __init__(
+        self, *, blobs: Blobs, referenced: Referenced, catalog: Catalog, manifests: Path, spool: Path
+    ) -> None:
         self._blobs = blobs
+        self._referenced = referenced
         self._catalog = catalog
         self._manifests = manifests
         self._manifests.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -62,10 +67,10 @@ class Downloads:
         return await self._poll(uid, request, partial(self._land_manifest, request))
 
     async def blobs(self, uid: int, request: messages.Fetch) -> messages.Fetched:
-        """Put the blobs of `paths` into `landing`, each under its digest's hex."""
+        """Put what is at `paths` into `landing`, each under its `landing_name`."""
         if len(request.paths) > messages.MAX_FETCH_PATHS:
             raise InvalidRequest(f"a fetch names at most {messages.MAX_FETCH_PATHS} paths")
-        return await self._poll(uid, request, partial(self._land_blobs, request))
+        return await self._poll(uid, request, partial(self._land_entries, Asker(uid, request.entity), request))
 
     async def _poll(
         self,
@@ -109,15 +114,18 @@ class Downloads:
         await trio.to_thread.run_sync(_copy, path, landing, "manifest")
         job.bytes_done = path.stat().st_size
 
-    async def _land_blobs(self, request: messages.Fetch, landing: int, job: _Job) -> None:
+    async def _land_entries(self, asker: Asker, request: messages.Fetch, landing: int, job: _Job) -> None:
         path = await self._local_manifest(request)
         with path.open("rb") as file:
             entries = await trio.to_thread.run_sync(find_entries, file, request.paths)
-        blobs = await self._locate(request.entity, {entry.digest for entry in entries})
+        stored = {entry.digest for entry in entries if entry.reference is None}
+        blobs = await self._locate(request.entity, stored) if stored else []
 
-        def landed(blob: Blob) -> None:
-            job.bytes_done += blob.size
+        def landed(arrived: Blob | Entry) -> None:
+            job.bytes_done += arrived.size
 
+        referring = [entry for entry in entries if entry.reference is not None]
+        await self._referenced.land(referring, landing, asker=asker, landed=landed)
         await self._blobs.land(blobs, landing, skip_cache=request.skip_cache, landed=landed)
 
     async def _local_manifest(self, request: messages.Fetch | messages.FetchManifest) -> Path:

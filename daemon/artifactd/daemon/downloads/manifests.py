@@ -46,7 +46,8 @@ def _entries(body: bytes) -> list[Entry]:
     except msgspec.DecodeError as error:
         raise InvalidRequest(f"manifest block cannot be decoded: {error}") from error
     for entry in entries:
-        digest_hex(entry.digest)
+        if entry.reference is None:
+            digest_hex(entry.digest)
     return entries
 
 

@@ -14,8 +14,11 @@ INLINE_MANIFEST = 64 << 10
 INLINE_PACK = 16 << 10
 """Contents that lie in the journal's row: one sync makes them durable, and no file is made and removed."""
 
-FEATURES = ("filters", "ttl", "drafts")
-"""Fields that an older daemon would silently ignore: `type`, `name` of listings, `ttl`, `draft` of `Submit`."""
+FEATURES = ("base", "drafts", "filters", "references", "ttl")
+"""Fields that an older daemon would ignore: `type`, `name` of listings; `ttl`, `draft`, `base` of `Submit`.
+
+And what it would not understand: drafted entries that are references, and `LookUp`.
+"""
 
 
 class Greeting:

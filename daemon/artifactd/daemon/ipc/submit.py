@@ -98,6 +98,9 @@ def check_submit(submit: Submit) -> None:
         names.check_tag(tag)
     if submit.run is not None:
         names.check_scope(submit.run, "run id")
+    if submit.base is not None:
+        names.check_scope(submit.base[0], "project")
+        names.check_artifact_name(submit.base[1])
     if submit.draft is not None:
         names.check_scope(submit.draft.distributed_id, "distributed id")
     problems = {
@@ -105,6 +108,7 @@ def check_submit(submit: Submit) -> None:
         f"an artifact has at most {MAX_FILES} files": 0 <= submit.files <= MAX_FILES,
         "sizes are not negative": 0 <= submit.size < 1 << 62,
         "seq and deadline are positive": 0 <= submit.seq < 1 << 62 and 0 <= submit.deadline < 1 << 63,
+        "a version's number is not negative": submit.base is None or 0 <= submit.base[2] < 1 << 62,
         "priority is a small number": -1_000_000 <= submit.priority <= 1_000_000,
         f"at most {MAX_LABELS} aliases and tags": len(submit.aliases) + len(submit.tags) <= MAX_LABELS,
         f"at most {INLINE_PACK} bytes come inside": len(submit.pack or b"") <= INLINE_PACK,

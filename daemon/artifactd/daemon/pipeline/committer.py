@@ -97,7 +97,7 @@ def _by_weight(submissions: Sequence[Submission]) -> Iterator[list[Submission]]:
 def _head(submission: Submission, row: Row) -> Head:
     submit = submit_of(row.body)
     assert submission.manifest is not None
-    files, size = submission.totals or (submit.files, submit.size)
+    files, size = submission.totals or (submission.files, submission.size)
     return Head(
         uid=row.uid,
         id=row.id,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -16,9 +15,12 @@ from typing import BinaryIO, TypeVar
 import trio
 from blake3 import blake3
 
+from artifactd.daemon.pipeline.assembly import Assembler
 from artifactd.daemon.pipeline.batches import SMALL, Batch, plan
 from artifactd.daemon.pipeline.budget import ByteBudget
+from artifactd.daemon.pipeline.drafted import Drafted
 from artifactd.daemon.pipeline.hasher import Hashed, Hasher
+from artifactd.daemon.pipeline.manifest_files import digest_file
 from artifactd.daemon.pipeline.parts import Parts
 from artifactd.daemon.pipeline.uploader import Blob, Uploader
 from artifactd.daemon.queue.journal import Journal
@@ -35,7 +37,6 @@ __all__ = ["Tools", "Work"]
 
 _PLANNED_AT_ONCE = 8
 _DIGEST_BYTES = 32
-_FILES_IN_MEMORY = 10_000
 _SHORTAGE_SECONDS = 1.0
 _SMALLEST_CLAIM = 512 << 10
 """What a batch of tiny files counts: its entries take memory too."""
@@ -49,11 +50,11 @@ class Tools:
 
     queue: Queue
     journal: Journal
-    home: Path
     spool: Path
     hasher: Hasher
     uploader: Uploader
     budget: ByteBudget
+    assembler: Assembler
     parts: Parts
 
 
@@ -64,6 +65,8 @@ class Work:
         self._submission = submission
         self._tools = tools
         self._files: SubmissionFiles
+        self._drafted: Drafted
+        self._base: tuple[str, str, int] | None = None
         self._batches: Iterator[Batch]
         self._digests = bytearray()
         self._failure: ArtifactdError | None = None
@@ -75,11 +78,11 @@ class Work:
             await self._contribute()
             return
         first = await self._in_thread(self._begin)
-        if len(first) == 1 and not first[0].is_large:
+        if len(first) == 1 and not first[0].is_large and self._drafted.is_all_stored:
             manifest = await self._store_at_once(first[0])
         else:
             await self._store_files(first)
-            with await self._in_thread(self._build_manifest) as file:
+            with await self._patiently(self._build_manifest) as file:
                 manifest = await self._store_manifest(file)
         # A drop that came while the last write returned has cancelled us, and must not be overtaken.
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -90,7 +93,7 @@ class Work:
         submission, parts = self._submission, self._tools.parts
         if not await parts.registered(submission):
             await self._store_files(await self._in_thread(self._begin))
-            with await self._in_thread(self._build_manifest) as file:
+            with await self._patiently(self._build_manifest) as file:
                 await parts.register(submission, file)
         manifest, totals = None, None
         if submission.part_of is None:
@@ -111,8 +114,11 @@ class Work:
         row = self._tools.journal.get(self._submission.position)
         if row is None:
             raise InvalidRequest("its journal row is gone", subject=self._submission.id.hex())
-        self._files = SubmissionFiles(self._tools.spool, self._submission.uid, submit_of(row.body))
-        self._batches = plan(self._files.entries())
+        submit = submit_of(row.body)
+        self._base = submit.base
+        self._files = SubmissionFiles(self._tools.spool, self._submission.uid, submit)
+        self._drafted = Drafted(self._files)
+        self._batches = plan(self._drafted.stored())
         return self._plan()
 
     def _plan(self) -> list[Batch]:
@@ -121,7 +127,7 @@ class Work:
 
     async def _store_at_once(self, batch: Batch) -> str:
         """Store a few small files and their manifest in one go; returns the manifest's digest."""
-        self._check_totals(len(batch.entries), batch.size)
+        self._check_totals()
         claim = _claim(batch)
         await self._tools.budget.acquire(claim)
         try:
@@ -137,19 +143,17 @@ class Work:
         return digest
 
     async def _store_files(self, planned: Sequence[Batch]) -> None:
-        size = 0
         async with trio.open_nursery() as nursery:
             while planned:
                 for batch in planned:
                     self._digests.extend(bytes(_DIGEST_BYTES * len(batch.entries)))
-                    size += batch.size
                     claim = _claim(batch)
                     await self._tools.budget.acquire(claim)
                     nursery.start_soon(self._store_batch, batch, claim, nursery.cancel_scope)
                 planned = await self._next_batches(nursery.cancel_scope)
         if self._failure is not None:
             raise self._failure
-        self._check_totals(len(self._digests) // _DIGEST_BYTES, size)
+        self._check_totals()
 
     async def _next_batches(self, siblings: trio.CancelScope) -> list[Batch]:
         try:
@@ -179,11 +183,12 @@ class Work:
         self._submission.files_done += len(batch.entries)
         self._submission.bytes_done += batch.size
 
-    def _check_totals(self, files: int, size: int) -> None:
-        submission = self._submission
-        if (files, size) != (submission.files, submission.size):
+    def _check_totals(self) -> None:
+        submission, drafted = self._submission, self._drafted
+        if (drafted.files, drafted.size) != (submission.files, submission.size):
             raise InvalidRequest(
-                f"the manifest has {files} files of {size} bytes, not {submission.files} of {submission.size}"
+                f"the manifest has {drafted.files} files of {drafted.size} bytes,"
+                f" not {submission.files} of {submission.size}"
             )
 
     async def _hash(self, batch: Batch) -> list[Hashed]:
@@ -208,29 +213,18 @@ class Work:
 
     # Manifest
 
-    def _build_manifest(self) -> BinaryIO:
-        """Write the canonical manifest, from the drafted entries and their digests, to an unnamed file."""
-        with ExitStack() as stack:
-            file = stack.enter_context(self._unnamed_file())
-            for piece in pack_manifest(self._entries()):
-                file.write(piece)
-            file.flush()
-            stack.pop_all()
-        return file
+    async def _build_manifest(self) -> BinaryIO:
+        return await self._tools.assembler.build(
+            self._submission, self._drafted, self._base, self._stored_entries, self
+        )
 
-    def _unnamed_file(self) -> BinaryIO:
-        # In memory while it is small: committing what was accepted must not need room on a full disk.
-        if self._submission.files <= _FILES_IN_MEMORY:
-            return open(os.memfd_create("manifest"), "w+b")
-        return tempfile.TemporaryFile(dir=self._tools.home)
-
-    def _entries(self) -> Iterator[Entry]:
-        for index, entry in enumerate(self._files.entries()):
+    def _stored_entries(self) -> Iterator[Entry]:
+        for index, entry in enumerate(Drafted(self._files).stored()):
             raw = self._digests[index * _DIGEST_BYTES : (index + 1) * _DIGEST_BYTES]
             yield Entry(entry.path, digest_of(bytes(raw)), entry.size)
 
     async def _store_manifest(self, file: BinaryIO) -> str:
-        digest, size = await trio.to_thread.run_sync(_digest_file, file)
+        digest, size = await trio.to_thread.run_sync(digest_file, file)
 
         @asynccontextmanager
         async def opened() -> AsyncIterator[Source]:
@@ -268,11 +262,3 @@ def _bytes_blob(digest: str, data: bytes) -> Blob:
         yield BytesSource(data)
 
     return Blob(digest, len(data), "manifest", data, opened)
-
-
-def _digest_file(file: BinaryIO) -> tuple[str, int]:
-    file.seek(0)
-    hash = blake3()
-    while piece := file.read(1 << 20):
-        hash.update(piece)
-    return digest_of(hash.digest()), file.tell()

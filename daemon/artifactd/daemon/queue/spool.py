@@ -22,8 +22,10 @@ import msgspec
 import xxhash
 
 from artifactd.protocol.errors import ArtifactFailed, Denied, FileChanged, InvalidRequest
-from artifactd.protocol.manifest import PACK, DraftEntry, Identity, check_order, read_blocks
+from artifactd.protocol.manifest import BASE, PACK, DraftEntry, Identity, check_order, read_blocks
 from artifactd.protocol.messages import SpoolFile, Submit
+from artifactd.protocol.names import check_entry_path
+from artifactd.protocol.references import check_draft_reference
 
 __all__ = ["SubmissionFiles", "identity_of", "is_passing", "open_directory", "reading"]
 
@@ -81,6 +83,7 @@ class SubmissionFiles:
                 for entry in entries:
                     if not (0 <= entry.size < _MAX and 0 <= entry.offset < _MAX) or b"\0" in entry.source:
                         raise InvalidRequest("its size, offset or source cannot be", subject=entry.path)
+                    _check_origin(entry, self._submit)
                     yield entry
 
     @contextmanager
@@ -169,12 +172,26 @@ class SubmissionFiles:
         """
         spooled = self._submit.manifest_file is not None
         for entry in self.entries():
+            if entry.reference is not None or entry.source == BASE:
+                continue
             if entry.identity is None:
                 spooled = spooled or entry.source != PACK or self._submit.pack is None
             else:
                 with suppress(FileChanged):
                     os.close(self.open(entry))
         return spooled
+
+
+def _check_origin(entry: DraftEntry, submit: Submit) -> None:
+    """Refuse an entry without contents of its own unless it says rightly where it comes from."""
+    if entry.reference is not None:
+        if entry.source or entry.offset or entry.identity:
+            raise InvalidRequest("a reference has no contents", subject=entry.path)
+        check_draft_reference(entry.reference)
+        if entry.reference.folder:
+            check_entry_path(entry.reference.folder)
+    elif entry.source == BASE and (entry.offset or entry.identity or submit.base is None):
+        raise InvalidRequest("it names no base to take the entry from", subject=entry.path)
 
 
 @contextmanager

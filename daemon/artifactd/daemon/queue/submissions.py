@@ -154,6 +154,11 @@ class Queue:
         self.counts[state] += 1
         self.notify(submission)
 
+    def resize(self, submission: Submission, files: int, size: int) -> None:
+        """It turned out to hold so many files of so many bytes together: what it refers to has been looked up."""
+        self.bytes += size - submission.size
+        submission.files, submission.size = files, size
+
     def ready(self, submission: Submission, manifest: str | None, totals: tuple[int, int] | None = None) -> None:
         """All its blobs and its manifest are stored, or a part is registered."""
         submission.manifest = manifest

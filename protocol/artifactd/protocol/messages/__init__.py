@@ -21,6 +21,7 @@ from artifactd.protocol.messages._reading import (
     Version,
     Versions,
 )
+from artifactd.protocol.messages._references import FoundObject, LookUp, Resolved
 from artifactd.protocol.messages._runs import (
     FinishRun,
     GetRun,
@@ -48,6 +49,7 @@ __all__ = [
     "FetchManifest",
     "Fetched",
     "FinishRun",
+    "FoundObject",
     "GetCollections",
     "GetRun",
     "GetRunVersions",
@@ -59,7 +61,9 @@ __all__ = [
     "GetVersions",
     "Hello",
     "LinkVersion",
+    "LookUp",
     "Message",
+    "Resolved",
     "RunRecord",
     "Runs",
     "SpoolFile",
@@ -107,6 +111,8 @@ Message = (
     | GetUsers
     | Runs
     | GetRunVersions
+    | LookUp
+    | Resolved
 )
 
 TAGS: dict[int, type[Message]] = {
@@ -142,5 +148,7 @@ TAGS: dict[int, type[Message]] = {
     30: GetUsers,
     31: Runs,
     32: GetRunVersions,
+    35: LookUp,
+    36: Resolved,
 }
 """A tag is for ever: a message that goes leaves a gap."""

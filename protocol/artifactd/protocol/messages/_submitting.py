@@ -65,6 +65,11 @@ class Submit:
     """Seconds that the version is to live after its commit. Needs the feature `ttl`."""
     pack: bytes | None = None
     """Contents of the spool file `pack`, if they are small: then there is no such file."""
+    base: tuple[str, str, int] | None = None
+    """(project, name, version) of the same entity that entries with the source `BASE` are taken from.
+
+    Needs the feature `base`.
+    """
     draft: DraftPart | None = None
     """Set for a part of a draft. Needs the feature `drafts`."""
 
