@@ -12,7 +12,19 @@ import trio
 from artifactd.daemon.stores.base import Store, UploadJournal
 from artifactd.daemon.stores.s3_options import S3Options
 
-__all__ = ["S3Options", "open_store"]
+__all__ = ["S3Options", "open_store", "split_url"]
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of a store's URL. Raises `ValueError` for one that is no store's, without repeating secrets."""
+    parts = urlsplit(url)
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError(f"a store's URL has no query, fragment or credentials ({parts.scheme}:…)")
+    bucket = parts.scheme == "s3" and parts.netloc
+    directory = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
+    if not (bucket or directory or url == "memory:"):
+        raise ValueError(f"{url!r} is no store: use file:///dir, s3://bucket/prefix or memory:")
+    return parts
 
 
 @asynccontextmanager
@@ -21,22 +33,18 @@ async def open_store(url: str, *, s3: S3Options, journal: UploadJournal) -> Asyn
 
     Leaving it closes the store and, for S3, ends the asyncio thread. Raises `ValueError` for any other URL.
     """
-    parts = urlsplit(url)
-    if parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError(f"a store's URL has no query, fragment or credentials ({parts.scheme}:…)")
-    if parts.scheme == "s3" and parts.netloc:
+    parts = split_url(url)
+    if parts.scheme == "s3":
         async with _open_s3(parts, s3, journal) as store:
             yield store
-    elif parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
+    elif parts.scheme == "file":
         from artifactd.daemon.stores.local import LocalStore
 
         yield LocalStore(Path(unquote(parts.path)))
-    elif url == "memory:":
+    else:
         from artifactd.daemon.stores.memory import MemoryStore
 
         yield MemoryStore()
-    else:
-        raise ValueError(f"{url!r} is no store: use file:///dir, s3://bucket/prefix or memory:")
 
 
 @asynccontextmanager
