@@ -7,6 +7,7 @@ import secrets
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -118,11 +119,10 @@ class LocalExamination:
 
     def _remove(self) -> None:
         """Take away our files, and the directories that were not there before."""
-        if self._below.exists():
+        with suppress(OSError):
             for path in self._below.iterdir():
                 path.unlink()
-        for path in reversed(self._made):
-            if path.exists() and not any(path.iterdir()):
+            for path in reversed(self._made):
                 path.rmdir()
 
 

@@ -140,7 +140,7 @@ class _Object:
                 return [*findings, _broken("refuses a part", sent)]
         listed = await self._probe.ask("list_parts", **self._upload)
         if not isinstance(listed, Refused):
-            sizes = {part["PartNumber"]: part["Size"] for part in listed.get("Parts", ())}
+            sizes = {part.get("PartNumber"): part.get("Size") for part in listed.get("Parts", ())}
             knows = sizes == {number: len(data) for number, data in enumerate(self._data, 1)}
             text = "parts that have arrived are listed" if knows else "the list of parts is not right"
             follows = "an upload that broke off goes on" if knows else "an upload that broke off starts again"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from awscrt.checksums import crc64nvme
 from botocore.exceptions import ClientError
 
-from artifactd.daemon.stores.base import Kind
+from artifactd.daemon.stores.base import Kind, StoreError
 from artifactd.daemon.stores.doctor_report import Hopeless
 from artifactd.daemon.stores.s3_attempts import Attempts
 from artifactd.daemon.stores.s3_body import Body
@@ -25,6 +26,10 @@ Answer = dict[str, Any] | Refused
 
 _OPERATIONS = {"abort_multipart_upload": "abort", "list_parts": "list parts of"}
 """As `classify` knows them, where it matters."""
+_NEEDED = {"create_multipart_upload": "UploadId", "upload_part": "ETag"}
+"""What must be in an answer."""
+_MOST_READ = 1024
+"""Bytes of an object: ours are shorter."""
 
 
 def body_of(data: bytes, *, checksum: bool) -> dict[str, Any]:
@@ -94,6 +99,9 @@ class Probe:
     async def _request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         try:
             response: dict[str, Any] = await getattr(self._client, method)(Bucket=self._bucket, **params)
+            if "Body" in response:
+                async with response["Body"] as body:
+                    response["Body"] = await body.read(_MOST_READ)
         except S3_ERRORS as error:
             answer = error.response if isinstance(error, ClientError) else {}
             self._compare_clocks(answer)
@@ -103,6 +111,10 @@ class Probe:
             failure = classify(error, _OPERATIONS.get(method, method), str(params.get("Key", "")))
             raise Refused(failure, error, str(details.get("Code", "")), str(region)) from error
         self._compare_clocks(response)
+        field = _NEEDED.get(method)
+        if field and not response.get(field):
+            failure = StoreError(Kind.PERMANENT, method, params["Key"], f"the server's answer has no {field}")
+            raise Refused(failure, failure, "", "")
         return response
 
     def _compare_clocks(self, response: Mapping[str, Any]) -> None:
@@ -124,7 +136,8 @@ class Probe:
 
     async def clean_up(self) -> None:
         """Delete and abort what was made, as far as that is permitted."""
-        for upload_id, key in list(self.uploads.items()):
-            await self.ask("abort_multipart_upload", Key=key, UploadId=upload_id)
-        for key in sorted(self.keys):
-            await self.ask("delete_object", Key=key)
+        with suppress(Hopeless):
+            for upload_id, key in list(self.uploads.items()):
+                await self.ask("abort_multipart_upload", Key=key, UploadId=upload_id)
+            for key in sorted(self.keys):
+                await self.ask("delete_object", Key=key)
