@@ -35,5 +35,7 @@ def test_all_objects_lie_below_the_prefix_of_their_entity(make_daemon: MakeDaemo
     keys = [path.relative_to(blobs).as_posix() for path in blobs.rglob("*") if path.is_file()]
     assert [key for key in keys if not KEY.fullmatch(key)] == []
     assert {key.split("/")[0] for key in keys} == {"ada", "grace"}
-    of_each = [sorted(key.split("/", 1)[1] for key in keys if key.startswith(entity)) for entity in ("ada", "grace")]
+    of_each = [
+        sorted(key.split("/", 1)[1] for key in keys if key.startswith(entity)) for entity in ("ada", "grace")
+    ]
     assert of_each[0] == of_each[1], "equal contents of two entities are two objects"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import artifactd.daemon.app
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import artifactd.daemon.app
 from artifactd.daemon.pipeline.keys import blob_key
 from artifactd.daemon.stores.base import check_key
 from artifactd.protocol.errors import InvalidRequest
