@@ -5,9 +5,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint .ci/constraints.txt
-SOURCES := client daemon protocol tests
+SOURCES := client daemon protocol tests docs/make_api.py
 
-.PHONY: help demo test test-all check format bench servers clean
+.PHONY: help demo test test-all check format docs bench servers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ format: $(READY)  ## let ruff format and fix what it can
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
+docs: $(READY)  ## write docs/api.md from the docstrings
+	$(BIN)/python docs/make_api.py
+
 bench:  ## the benchmarks against wandb and s5cmd
 	PYTHON="$(PYTHON)" tests/bench/run.sh $(ARGS)
 
@@ -40,7 +43,7 @@ servers:
 clean:  ## remove everything that the other targets made
 	rm -rf .venv .venv-servers .venv-bench build dist
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +
+	find $(SOURCES) docs -name __pycache__ -prune -exec rm -rf {} +
 
 # The file is written last: an installation that was cut off starts again. An environment that works is kept: a
 # second Python over it would mix the two.

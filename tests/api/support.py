@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from artifactd.client import Artifact, Client, LogHandle
+from artifactd.client import Api, Artifact, Client, LogHandle
 from harness.daemon import DaemonProcess
 
-__all__ = ["SECONDS", "blob_of", "files_below", "made_of", "query", "spooled", "until_state", "uploaded_bytes"]
+__all__ = [
+    "SECONDS",
+    "blob_of",
+    "files_below",
+    "made_of",
+    "query",
+    "spooled",
+    "until_committed",
+    "until_state",
+    "uploaded_bytes",
+]
 
 SECONDS = 30.0
 """For what must happen; a test that waits this long has failed."""
@@ -34,6 +45,14 @@ def until_state(handle: LogHandle, state: str) -> None:
     """Return once the daemon says that it is in `state`."""
     while handle.state != state:
         handle.look(0.01)
+
+
+def until_committed(address: str) -> None:
+    """Return once the version is there."""
+    deadline = time.monotonic() + SECONDS
+    while not Api().artifact_exists(address):
+        assert time.monotonic() < deadline, f"{address} is not committed"
+        time.sleep(0.01)
 
 
 def uploaded_bytes(client: Client) -> int:

@@ -107,7 +107,12 @@ def test_runs_are_listed_filtered_and_found_by_each_form_of_path(client: Client,
         assert found.created_at == found.started_at <= found.ended_at
     with pytest.raises(ArtifactNotFound, match="no such run"):
         api.run("r7")
-    for filters in ({"config.lr": "1"}, {"state": ["finished"]}):
+    assert [run.id for run in api.runs(filters={"$or": [{"config.lr": {"$gte": 2}}, {"name": "run 0"}]})] == [
+        "r0",
+        "r2",
+    ]
+    assert [run.id for run in api.runs(filters={"config.lr": {"$in": [1, 2]}}, per_page=1)] == ["r1", "r2"]
+    for filters in ({"name": {"$regex": "^r"}}, {"state": ["finished"]}):
         with pytest.raises(InvalidRequest, match="filtered"):
             api.runs(filters=filters)
     with pytest.raises(InvalidRequest, match="order"):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import artifactd.client as artifactd
 from api.support import SECONDS, files_below, made_of
 from artifactd.client import Artifact, ArtifactFailed, ArtifactNotFound, Client, InvalidRequest
 
@@ -147,3 +149,31 @@ def test_an_incremental_artifact_without_changes_is_the_newest_version(client: C
     client.log_artifact(made_of(name, {"a": b"1"})).wait(SECONDS)
     again = client.log_artifact(Artifact(name, "dataset", incremental=True))
     assert again.wait(SECONDS).version == "v0"
+
+
+def test_after_the_newest_was_deleted_the_same_contents_are_a_new_version(client: Client, name: str) -> None:
+    for data in (b"0", b"1"):
+        newest = client.log_artifact(made_of(name, {"file": data})).wait(SECONDS)
+    newest.delete(delete_aliases=True)
+    assert client.log_artifact(made_of(name, {"file": b"1"})).wait(SECONDS).version == "v2"
+    assert aliases(client, name) == {0: set(), 2: {"latest"}}
+
+
+def test_a_version_keeps_its_time_to_live_and_a_warning_says_so(client: Client, name: str) -> None:
+    for ttl, warned in ((30, False), (30, False), (7, True)):
+        artifact = made_of(name, {"file": b""})
+        artifact.ttl = ttl
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert client.log_artifact(artifact).wait(SECONDS).ttl == timedelta(days=30)
+        assert ["keeps its ttl" in str(warning.message) for warning in caught] == [True] * warned
+
+
+def test_a_run_that_logs_what_is_there_has_logged_it_though_another_made_it(client: Client, name: str) -> None:
+    for _ in range(2):
+        with artifactd.init() as run:
+            version = run.log_artifact(made_of(name, {"file": b""})).wait(SECONDS)
+            assert [logged.name for logged in run.logged_artifacts()] == [f"{name}:v0"]
+    maker = version.logged_by()
+    assert maker is not None
+    assert maker.id != run.id

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import artifactd.client as wandb
-from api.support import SECONDS
+from api.support import SECONDS, files_below
 from artifactd.client import Client
 
 
@@ -33,8 +33,80 @@ def test_log_a_dataset_and_use_it(name: str) -> None:
 
     run = wandb.init(project=name, job_type="train")
     artifact = run.use_artifact("bike-dataset:latest")
-    assert sorted(artifact.entries) == ["bicycle-data.h5", "images/0.png", "images/1.png", "images/2.png"]
+    artifact_dir = artifact.download()
+    assert files_below(artifact_dir) == {
+        "bicycle-data.h5": b"frames",
+        "images/0.png": b"0",
+        "images/1.png": b"1",
+        "images/2.png": b"2",
+    }
     run.finish()
+
+
+def test_add_files_under_other_names(name: str) -> None:
+    run = wandb.init(project=name, job_type="train")
+    artifact = wandb.Artifact("bike-dataset", type="dataset")
+    artifact.add_file("images/0.png")
+    artifact.add_file("bicycle-data.h5", name="data/bikes.h5")
+    artifact.add_dir("images")
+    with artifact.new_file("hello.txt") as f:
+        f.write("hello!")
+    run.log_artifact(artifact)
+    run.finish()
+    paths = ["0.png", "1.png", "2.png", "data/bikes.h5", "hello.txt"]
+    assert sorted(wandb.Api().artifact(f"{name}/bike-dataset:latest").entries) == paths
+
+
+def test_name_the_version_that_is_best(name: str) -> None:
+    run = wandb.init(project=name, job_type="train")
+    artifact = wandb.Artifact("run-3nq3ctyy", type="model")
+    artifact.add_file("bicycle-data.h5", name="model.h5")
+    run.log_artifact(artifact, aliases=["latest", "best-ap50"])
+    run.finish()
+
+    run = wandb.init(project=name, job_type="inference")
+    artifact = run.use_artifact("run-3nq3ctyy:best-ap50")
+    assert artifact.aliases == ["best-ap50", "latest"]
+    run.finish()
+
+
+def test_download_one_file(name: str) -> None:
+    with wandb.init(project=name) as run:
+        run.log_artifact("images", name="bike-dataset", type="dataset")
+    with wandb.init(project=name) as run:
+        artifact = run.use_artifact("bike-dataset:latest")
+        path = artifact.get_path("1.png").download()
+        assert Path(path).read_bytes() == b"1"
+        assert path == artifact.get_entry("1.png").download()
+
+
+def test_use_an_artifact_of_another_project_and_by_its_whole_address(client: Client, name: str) -> None:
+    with wandb.init(project=f"{name}-data") as run:
+        run.log_artifact("bicycle-data.h5", name="bike-dataset", type="dataset", aliases=["good"])
+    with wandb.init(project=name) as run:
+        artifact = run.use_artifact(f"{name}-data/bike-dataset:good")
+        assert run.use_artifact(f"{client.scope.entity}/{name}-data/bike-dataset:good").digest == artifact.digest
+    with wandb.init(entity="my-entity", project=name) as run:
+        artifact = run.use_artifact(f"{client.scope.entity}/{name}-data/bike-dataset:good")
+        assert files_below(artifact.download()) == {"bicycle-data.h5": b"frames"}
+        assert [used.qualified_name for used in run.used_artifacts()] == [artifact.qualified_name]
+
+
+def test_use_a_dataset_that_was_not_logged(name: str) -> None:
+    with wandb.init(project=name, job_type="train") as run:
+        artifact = wandb.Artifact("bike-dataset", type="dataset")
+        artifact.add_file("bicycle-data.h5")
+        run.use_artifact(artifact)
+        assert [used.name for used in run.used_artifacts()] == ["bike-dataset:v0"]
+
+
+def test_download_without_a_run(client: Client, name: str) -> None:
+    with wandb.init(project=name) as run:
+        run.log_artifact("bicycle-data.h5", name="bikes", type="dataset", aliases=["alias"])
+    api = wandb.Api()
+    artifact = api.artifact(f"{client.scope.entity}/{name}/bikes:alias")
+    assert files_below(artifact.download()) == {"bicycle-data.h5": b"frames"}
+    assert list(artifact.used_by()) == []
 
 
 def test_log_a_model_with_metadata_and_aliases(name: str) -> None:
@@ -126,6 +198,13 @@ def test_walk_the_graph(name: str) -> None:
     assert producer_run.job_type == "upload"
     assert [run.job_type for run in consumer_runs] == ["train"]
 
+    logged_artifacts = consumer.logged_artifacts()
+    used_artifacts = consumer.used_artifacts()
+    assert ([item.name for item in logged_artifacts], [item.name for item in used_artifacts]) == (
+        ["predictions:v0"],
+        ["bikes:v0"],
+    )
+
     run = api.run(f"{name}/{consumer.id}")
     assert [item.name for item in run.logged_artifacts()] == ["predictions:v0"]
     assert [item.name for item in run.used_artifacts()] == ["bikes:v0"]
@@ -169,3 +248,55 @@ def test_give_a_version_a_time_to_live(name: str) -> None:
         artifact.ttl = None
         artifact.save()
     assert wandb.Api().artifact(f"{name}/bikes:latest").ttl is None
+
+
+def test_track_files_by_reference(name: str, workplace: Path) -> None:
+    with wandb.init(project=name) as run:
+        artifact = wandb.Artifact("bike-dataset", type="dataset")
+        artifact.add_reference(f"file://{workplace}/images")
+        artifact.add_reference(f"file://{workplace}/bicycle-data.h5", name="data/bikes.h5")
+        run.log_artifact(artifact)
+    with wandb.init(project=name) as run:
+        artifact = run.use_artifact("bike-dataset:latest")
+        assert sorted(artifact.entries) == ["0.png", "1.png", "2.png", "data/bikes.h5"]
+        assert artifact.get_path("data/bikes.h5").ref_target() == f"file://{workplace}/bicycle-data.h5"
+        assert files_below(artifact.download())["data/bikes.h5"] == b"frames"
+
+
+def test_change_a_draft_of_a_version(name: str) -> None:
+    with wandb.init(project=name) as run:
+        run.log_artifact("images", name="my_artifact", type="dataset")
+    with wandb.init(project=name, job_type="modify dataset") as run:
+        saved_artifact = run.use_artifact("my_artifact:latest")
+        draft_artifact = saved_artifact.new_draft()
+        draft_artifact.add_file("bicycle-data.h5")
+        draft_artifact.remove("0.png")
+        run.log_artifact(draft_artifact)
+    artifact = wandb.Api().artifact(f"{name}/my_artifact:v1")
+    assert sorted(artifact.entries) == ["1.png", "2.png", "bicycle-data.h5"]
+
+
+def test_write_one_version_from_parallel_runs(name: str) -> None:
+    group_name = "writer-group-1"
+    for i in range(3):
+        with wandb.init(project=name, group=group_name, job_type="writer") as run:
+            artifact = wandb.Artifact(name="distributed_artifact", type="dataset")
+            artifact.add_file(f"images/{i}.png")
+            run.upsert_artifact(artifact)
+    with wandb.init(project=name, group=group_name, job_type="finisher") as run:
+        artifact = wandb.Artifact(name="distributed_artifact", type="dataset")
+        run.finish_artifact(artifact)
+    artifact = wandb.Api().artifact(f"{name}/distributed_artifact:latest")
+    assert (artifact.version, sorted(artifact.entries)) == ("v0", ["0.png", "1.png", "2.png"])
+
+
+def test_parameters_go_by_their_other_names_as_well(name: str) -> None:
+    with wandb.init(project=name) as run:
+        artifact = wandb.Artifact(name="bikes", type="dataset")
+        artifact.add_file(local_path="bicycle-data.h5", name="data.h5")
+        artifact.add_dir(local_path="images", name="images")
+        run.log_artifact(artifact_or_path=artifact).wait(SECONDS)
+        used = run.use_artifact(artifact_or_name="bikes:latest", type="dataset")
+        assert used.get_entry(name="data.h5").path == "data.h5"
+        with pytest.raises(TypeError, match="both 'path' and 'local_path'"):
+            wandb.Artifact("a", "b").add_file(path="images/0.png", local_path="images/0.png")

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import acceptance, client_blocking, footprint, imports, store_throughput
+from bench import acceptance, client_blocking, footprint, imports, reading, relogging, store_throughput
 from bench.report import Row, machine, table
 from bench.workplace import Unavailable, Workplace
 
@@ -22,6 +22,9 @@ FAMILIES: dict[str, Callable[[Workplace], Iterator[Row]]] = {
     "s3-small": store_throughput.small_files,
     "accept": acceptance.measure,
     "memory": footprint.measure,
+    "relog": relogging.measure,
+    "download": reading.download,
+    "look-up": reading.look_up,
 }
 
 

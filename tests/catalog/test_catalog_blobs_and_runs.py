@@ -110,3 +110,69 @@ def test_a_run_ends_as_finished_or_failed_only(catalog: Catalog, state: str) -> 
 def test_a_pid_beyond_the_database_is_an_invalid_request(catalog: Catalog) -> None:
     with pytest.raises(InvalidRequest):
         catalog.start_run(1, start(pid=1 << 63))
+
+
+def record(catalog_url: str) -> tuple[Any, ...]:
+    (row,) = rows(catalog_url, select(runs.c["state", "lock"], runs.c.ended_at.is_(None)))
+    return row
+
+
+HERE = ("team", "vision", "r1")
+
+
+def test_a_run_crashes_only_by_the_lock_it_was_started_with_last(catalog: Catalog, catalog_url: str) -> None:
+    catalog.start_run(1000, start(lock="a"))
+    catalog.start_run(1000, start(lock="b"))
+    assert catalog.crash_run(1000, *HERE, ["a", "c"]) is None
+    assert record(catalog_url) == ("running", "b", True)
+    assert catalog.crash_run(1000, *HERE, ["a", "b"]) == ("b", "crashed")
+    assert record(catalog_url) == ("crashed", "b", False)
+
+
+def test_nobody_crashes_another_users_run(catalog: Catalog, catalog_url: str) -> None:
+    catalog.start_run(1000, start(lock="a"))
+    assert catalog.crash_run(1001, *HERE, ["a"]) is None
+    assert record(catalog_url)[0] == "running"
+
+
+@pytest.mark.parametrize("state", ["finished", "failed"])
+def test_a_run_that_has_ended_does_not_crash(catalog: Catalog, catalog_url: str, state: str) -> None:
+    catalog.start_run(1000, start(lock="a"))
+    catalog.finish_run(1000, FinishRun(id="r1", entity="team", project="vision", state=state))
+    ended = rows(catalog_url, select(runs.c.ended_at))
+    assert catalog.crash_run(1000, *HERE, ["a"]) == ("a", state)
+    assert rows(catalog_url, select(runs.c.ended_at)) == ended
+
+
+def test_a_run_without_a_lock_never_crashes(catalog: Catalog, catalog_url: str) -> None:
+    catalog.start_run(1000, start(lock="a"))
+    catalog.start_run(1000, start())
+    assert catalog.crash_run(1000, *HERE, ["a"]) is None
+    assert record(catalog_url)[0] == "running"
+
+
+def test_the_last_word_of_a_crashed_runs_process_holds(catalog: Catalog, catalog_url: str) -> None:
+    catalog.start_run(1000, start(lock="a"))
+    catalog.crash_run(1000, *HERE, ["a"])
+    catalog.finish_run(1000, FinishRun(id="r1", entity="team", project="vision"))
+    assert record(catalog_url)[0] == "finished"
+
+
+def test_a_start_that_arrives_twice_opens_nothing_that_ended_between(catalog: Catalog, catalog_url: str) -> None:
+    catalog.start_run(1000, start(lock="a"))
+    catalog.finish_run(1000, FinishRun(id="r1", entity="team", project="vision"))
+    catalog.start_run(1000, start(lock="a"))
+    assert record(catalog_url) == ("finished", "a", False)
+    catalog.start_run(1000, start(lock="b"))
+    assert record(catalog_url) == ("running", "b", True)
+    with pytest.raises(Denied):
+        catalog.start_run(1001, start(lock="b"))
+
+
+def test_an_end_that_is_told_twice_keeps_its_time(catalog: Catalog, catalog_url: str) -> None:
+    catalog.start_run(1000, start(lock="a"))
+    times = []
+    for _ in range(2):
+        catalog.finish_run(1000, FinishRun(id="r1", entity="team", project="vision"))
+        times.append(rows(catalog_url, select(runs.c.ended_at)))
+    assert times[0] == times[1]

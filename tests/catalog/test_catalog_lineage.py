@@ -85,22 +85,6 @@ def test_runs_are_paged_by_their_start_without_gap_or_repetition(catalog: Catalo
     assert [run.id for run in found] == (ids[::-1] if newest_first else ids)
 
 
-def test_runs_are_filtered_by_all_that_is_given(catalog: Catalog) -> None:
-    start(catalog, "a", job_type="train", group="g")
-    start(catalog, "b", job_type="train")
-    start(catalog, "c", job_type="eval", group="g", name="mine")
-    catalog.finish_run(1, FinishRun(id="a", state="failed", **TEAM))
-
-    def ids(**filters: str) -> list[str]:
-        return [run.id for run in catalog.runs(GetRuns(**TEAM, **filters)).items]
-
-    assert ids(job_type="train") == ["a", "b"]
-    assert ids(job_type="train", group="g") == ["a"]
-    assert ids(state="running") == ["b", "c"]
-    assert ids(name="mine") == ["c"]
-    assert ids(name="mine", state="failed") == []
-
-
 def test_what_a_run_logged_is_paged_over_its_collections(catalog: Catalog) -> None:
     names = [("b", 0), ("a", 0), ("b", 1), ("a", 1), ("b", 2)]
     catalog.commit([make_head(10 * n + ord(name), name=name, run="r") for name, n in names])

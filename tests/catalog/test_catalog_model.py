@@ -43,16 +43,22 @@ class Model:
         collection = self.collections.get(head.name) or ModelCollection(head.type)
         if collection.type != head.type:
             return None
-        newest = collection.versions[-1] if collection.versions else None
-        created = newest is None or newest.deleted or newest.head.digest != head.digest
+        first = 0 if head.reuse else max(0, len(collection.versions) - 1)
+        equal = [
+            number
+            for number, version in enumerate(collection.versions)
+            if number >= first and not version.deleted and version.head.digest == head.digest
+        ]
+        created = not equal
         if created:
             if head.size < 0:
                 return None
             collection.versions.append(ModelVersion(head))
         self.collections[head.name] = collection
-        number = len(collection.versions) - 1
-        collection.aliases.update(dict.fromkeys([*head.aliases, "latest"], number))
-        kept = collection.versions[-1].head
+        number = equal[-1] if equal else len(collection.versions) - 1
+        latest = [] if head.reuse and not created else ["latest"]
+        collection.aliases.update(dict.fromkeys([*head.aliases, *latest], number))
+        kept = collection.versions[number].head
         warned = (
             (bool(head.description) and head.description != kept.description)
             or (head.metadata != "{}" and head.metadata != kept.metadata)
@@ -99,6 +105,7 @@ _new_head = st.fixed_dictionaries(
         "tags": st.lists(st.sampled_from("xy"), unique=True).map(tuple),
         "description": st.sampled_from([None, "", "one", "two"]),
         "metadata": st.sampled_from(["{}", '{"a":1}']),
+        "reuse": st.booleans(),
     }
 )
 _old_head = st.tuples(st.integers(0, 1000), st.sampled_from(["same", "same", "other body"]))

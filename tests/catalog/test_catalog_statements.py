@@ -45,9 +45,11 @@ def sent() -> Iterator[list[tuple[str, Any]]]:
 
 @pytest.mark.parametrize("collections", [1, 64])
 def test_a_batch_takes_as_many_round_trips_as_a_single_head(catalog: Catalog, collections: int) -> None:
-    def batch(size: int) -> list[Any]:
+    def batch(size: int, reuse: bool = False) -> list[Any]:
         return [
-            make_head(n, name=f"c{n % collections}", aliases=("best",), tags=("t",), metadata='{"n":1}')
+            make_head(
+                n, name=f"c{n % collections}", aliases=("best",), tags=("t",), metadata='{"n":1}', reuse=reuse
+            )
             for n in range(size)
         ]
 
@@ -57,6 +59,9 @@ def test_a_batch_takes_as_many_round_trips_as_a_single_head(catalog: Catalog, co
         catalog.commit(batch(64))
     with sent() as second:
         catalog.commit(batch(64))
+    with sent() as third:
+        catalog.commit(batch(64, reuse=True))
+    assert len(third) <= 11
     assert len(single) <= 10
     assert len(first) <= 11
     assert len(second) <= 10
@@ -69,7 +74,7 @@ def read_all_there_is_to_list(catalog: Catalog) -> None:
     catalog.collections(GetCollections(**team, type="model", name="c1"))
     catalog.run(**team, id="r")
     for newest_first in (False, True):
-        catalog.runs(GetRuns(**team, state="running", newest_first=newest_first))
+        catalog.runs(GetRuns(**team, filter='{"config.lr":{"$gt":1}}', newest_first=newest_first))
         catalog.runs(GetRuns(**team, newest_first=newest_first, after=(0.0, "r")))
     catalog.users(GetUsers(**team, name="c0", version=2))
     catalog.users(GetUsers(**team, name="c0", version=2, after=(0.0, "team", "vision", "a")))
@@ -102,7 +107,7 @@ def test_no_statement_scans_a_table(catalog: Catalog, catalog_url: str) -> None:
     heads = [make_head(n, name=f"c{n % 3}", tags=("t",), aliases=("best",), run="r") for n in range(9)]
     with sent() as statements:
         catalog.commit(heads)
-        catalog.commit([*heads, make_head(6, name="c0")])
+        catalog.commit([*heads, make_head(6, name="c0"), make_head(0, name="c0", reuse=True)])
         catalog.outcome(1000, heads[0].id)
         catalog.register_blobs([("team", digest(1), BlobLocation("k", 0, 1))])
         catalog.known_blobs("team", [digest(1), digest(2)])
@@ -115,10 +120,11 @@ def test_no_statement_scans_a_table(catalog: Catalog, catalog_url: str) -> None:
         catalog.versions(GetVersions(entity="team", project="vision", name="c0", before=2))
         catalog.collections(GetCollections(entity="team"))
         catalog.collections(GetCollections(entity="team", project="vision", after=("vision", "c0")))
-        catalog.start_run(1, StartRun(id="r", entity="team", project="vision", name="n"))
+        catalog.start_run(1, StartRun(id="r", entity="team", project="vision", name="n", lock="l"))
         catalog.record_use(1, "team", "vision", "r", version)
         read_all_there_is_to_list(catalog)
         change_all_that_may_change(catalog)
+        catalog.crash_run(1, "team", "vision", "r", ["l", "m"])
         catalog.finish_run(1, FinishRun(id="r", entity="team", project="vision"))
     assert len(statements) > 90
     database = sqlite3.connect(str(make_url(catalog_url).database))

@@ -24,6 +24,7 @@ class FakeDaemon:
         self.reserve = 0
         self.in_place = in_place
         self.inline_manifest = inline_manifest
+        self.features: tuple[str, ...] = ()
         self.handler: Handler = lambda message: None
         self.lose = 0
         """So many replies to `Submit` are lost from now on."""
@@ -86,7 +87,7 @@ class FakeDaemon:
             case Hello():
                 return Welcome(
                     daemon_version="fake",
-                    features=(),
+                    features=self.features,
                     spool=str(self.spool),
                     reserve=self.reserve,
                     in_place=self.in_place,

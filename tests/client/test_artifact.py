@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drafts import contents
+from drafted_files import contents
 from fake_daemon import FakeDaemon
 
 from artifactd.client import (

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from drafts import contents, drafted
+from drafted_files import contents, drafted
 from fake_daemon import FakeDaemon
 
 from artifactd.client import Artifact, Client, FileChanged, InvalidRequest, OutOfSpace, _snapshot

@@ -20,6 +20,7 @@ from artifactd.client import (
     Client,
     FileChanged,
     LogHandle,
+    ProtocolMismatch,
     WaitTimeout,
 )
 from artifactd.protocol.messages import (
@@ -278,6 +279,16 @@ def test_init_finishes_the_run_before(daemon: FakeDaemon, client: Client) -> Non
 
 
 def test_using_an_artifact_that_was_not_logged_logs_it(daemon: FakeDaemon, client: Client) -> None:
+    daemon.features = ("reuse",)
     daemon.handler = moves(COMMITTED)
     assert client.use_artifact(Artifact("model", "model")).version == "v3"
-    assert len(daemon.submits()) == 1
+    (submit,) = daemon.submits()
+    assert submit.reuse
+
+
+def test_a_daemon_that_would_always_log_is_not_asked_to_use_what_is_there(
+    daemon: FakeDaemon, client: Client
+) -> None:
+    with pytest.raises(ProtocolMismatch, match="'reuse'"):
+        client.use_artifact(Artifact("model", "model"))
+    assert daemon.submits() == []

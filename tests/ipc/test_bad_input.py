@@ -185,6 +185,8 @@ def test_bytes_that_are_not_even_zmq_harm_nobody(daemon: DaemonProcess) -> None:
         {"deadline": 1 << 62},
         {"draft": messages.DraftPart(distributed_id="a/b")},
         {"draft": messages.DraftPart(distributed_id="d"), "after": ID},
+        {"draft": messages.DraftPart(distributed_id="d"), "reuse": True},
+        {"run": "r1", "reuse": True},
     ],
     ids=lambda changes: next(iter(changes)),
 )

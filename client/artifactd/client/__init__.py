@@ -1,14 +1,16 @@
 """The light client: hands artifacts to the node's daemon and never waits for a network.
 
-    import artifactd.client as artifactd
+>>> import artifactd.client as artifactd
+>>> with artifactd.init(project="bikes", job_type="train"):
+...     artifact = artifactd.Artifact("model", "model", metadata={"epoch": 3})
+...     entry = artifact.add_file("checkpoint.pt")
+...     handle = artifactd.log_artifact(artifact)   # accepted: survives a kill of either process
+>>> handle.version
+'v0'
 
-    with artifactd.init(project="bikes", job_type="train"):
-        artifact = artifactd.Artifact("model", "model", metadata={"epoch": 3})
-        artifact.add_file("checkpoint.pt")
-        handle = artifactd.log_artifact(artifact)   # accepted: survives a kill of either process
-    print(handle.version)                           # "v0"
-
-Importing this package costs next to nothing: each name below is loaded when it is first used.
+`run` is the active run, None without one; `data_types` is the module of what artifacts store besides files;
+`__version__` is the release. Importing this package costs next to nothing: each name is loaded when it is first
+used.
 """
 
 from __future__ import annotations

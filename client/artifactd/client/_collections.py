@@ -11,7 +11,12 @@ __all__ = ["ArtifactCollection", "ArtifactType", "collections_in"]
 
 
 class ArtifactCollection:
-    """All versions of one name."""
+    """All versions of one name. `entity`, `project`, `name` and `type` say which.
+
+    >>> collection = api.artifact_collection("dataset", "images")
+    >>> collection.project, collection.name, collection.type
+    ('bikes', 'images', 'dataset')
+    """
 
     def __init__(self, entity: str, project: str, name: str, type: str, link: Link) -> None:
         self.entity = entity
@@ -24,7 +29,11 @@ class ArtifactCollection:
         return f"<ArtifactCollection {self.entity}/{self.project}/{self.name} ({self.type})>"
 
     def artifacts(self, per_page: int = 100) -> Pages[Artifact]:
-        """The versions, newest first."""
+        """The versions, newest first.
+
+        >>> [version.name for version in api.artifact_collection("dataset", "images").artifacts()]
+        ['images:v0']
+        """
         self._link.require("filters")
 
         def page(last: Version | None) -> Versions:
@@ -41,12 +50,16 @@ class ArtifactCollection:
         return Pages(page, lambda version: Artifact._committed(version, self._link))
 
     def versions(self, per_page: int = 100) -> Pages[Artifact]:
-        """The same as `artifacts`."""
+        """The same as `artifacts`.
+
+        >>> len(api.artifact_collection("dataset", "images").versions())
+        1
+        """
         return self.artifacts(per_page)
 
 
 class ArtifactType:
-    """All collections of one project that hold artifacts of one type."""
+    """All collections of one project that hold artifacts of one type. `entity`, `project` and `name` say which."""
 
     def __init__(self, entity: str, project: str, name: str, link: Link) -> None:
         self.entity = entity
@@ -58,7 +71,11 @@ class ArtifactType:
         return f"<ArtifactType {self.name} of {self.entity}/{self.project}>"
 
     def collections(self, per_page: int = 100) -> Pages[ArtifactCollection]:
-        """Its collections, by name."""
+        """Its collections, by name.
+
+        >>> [collection.name for collection in api.artifact_type("dataset").collections()]
+        ['images']
+        """
         return collections_in(self._link, self.entity, self.project, self.name, per_page=per_page)
 
 

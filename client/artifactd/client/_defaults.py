@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from artifactd.client._keywords import also_called
 
 if TYPE_CHECKING:
     from artifactd.client._run import Run
@@ -60,8 +63,18 @@ def active_run() -> Run | None:
 
 
 def set_active_run(run: Run | None) -> None:
+    """Make `run` the active one; it is closed at the end of the program if nobody does so before."""
     global _run
+    atexit.unregister(_close_active_run)
     _run = run
+    if run is not None:
+        # Registered anew each time: what is registered last runs first, and the sockets' own hook closes them.
+        atexit.register(_close_active_run)
+
+
+def _close_active_run() -> None:
+    if _run is not None:
+        _run._close_at_exit()
 
 
 def init(
@@ -75,19 +88,31 @@ def init(
 ) -> Run:
     """Start a run with the process's default client and make it the active one; an active one is finished.
 
+    Only in the process that began it: a forked child that starts a run of its own leaves its parent's open.
     `id` resumes an earlier run. `config` is a JSON object, recorded as it is now. Use the run as a context
     manager, or call its `finish`. Raises `InvalidRequest`, `DaemonUnavailable`.
+
+    >>> with artifactd.init(project="bikes", job_type="evaluate", config={"threshold": 0.5}) as run:
+    ...     images = run.use_artifact("images:best")
+    >>> run.state, images.version
+    ('finished', 'v0')
     """
     from artifactd.client._run import Run
 
-    finish()
+    if _run is not None and _run._is_ours:
+        _run.finish()
     run = Run(default_client(), project, entity, job_type, group, name, config, id)
     set_active_run(run)
     return run
 
 
 def finish(exit_code: int | None = None) -> None:
-    """Finish the active run, if there is one; see `Run.finish`."""
+    """Finish the active run, if there is one; see `Run.finish`.
+
+    >>> artifactd.finish()
+    >>> run.state
+    'finished'
+    """
     if _run is not None:
         _run.finish(exit_code)
 
@@ -102,7 +127,12 @@ def log_artifact(
     after: LogHandle | None = None,
     priority: int = 0,
 ) -> LogHandle:
-    """`Client.log_artifact` by the active run, or without a producer when there is none."""
+    """`Client.log_artifact` by the active run, or without a producer when there is none.
+
+    >>> handle = artifactd.log_artifact("checkpoint.pt", name="model", type="model", aliases=["best"])
+    >>> handle.wait().version
+    'v0'
+    """
     return (_run or default_client()).log_artifact(
         artifact_or_path, name, type, aliases, tags, after=after, priority=priority
     )
@@ -116,7 +146,12 @@ def upsert_artifact(
     type: str | None = None,
     aliases: Sequence[str] | None = None,
 ) -> Artifact:
-    """`Client.upsert_artifact` by the active run, or without one: then `distributed_id` is needed."""
+    """`Client.upsert_artifact` by the active run, or without one: then `distributed_id` is needed.
+
+    >>> part = artifactd.upsert_artifact("checkpoint.pt", "night-7", name="model", type="model")
+    >>> artifactd.finish_artifact(artifactd.Artifact("model", "model"), "night-7").wait().version
+    'v0'
+    """
     return (_run or default_client()).upsert_artifact(
         artifact_or_path, distributed_id, name=name, type=type, aliases=aliases
     )
@@ -130,12 +165,23 @@ def finish_artifact(
     type: str | None = None,
     aliases: Sequence[str] | None = None,
 ) -> LogHandle:
-    """`Client.finish_artifact` by the active run, or without one: then `distributed_id` is needed."""
+    """`Client.finish_artifact` by the active run, or without one: then `distributed_id` is needed.
+
+    >>> artifactd.finish_artifact("checkpoint.pt", "night-7", name="model", type="model").wait().version
+    'v0'
+    """
     return (_run or default_client()).finish_artifact(
         artifact_or_path, distributed_id, name=name, type=type, aliases=aliases
     )
 
 
-def use_artifact(address_or_artifact: str | Artifact, type: str | None = None) -> Artifact:
-    """`Client.use_artifact`, recorded as input of the active run if there is one."""
-    return (_run or default_client()).use_artifact(address_or_artifact, type)
+@also_called(artifact_or_name="address_or_artifact")
+def use_artifact(
+    address_or_artifact: str | Artifact, type: str | None = None, aliases: Sequence[str] | None = None
+) -> Artifact:
+    """`Client.use_artifact`, recorded as input of the active run if there is one.
+
+    >>> artifactd.use_artifact("images:best").version
+    'v0'
+    """
+    return (_run or default_client()).use_artifact(address_or_artifact, type, aliases)

@@ -36,6 +36,7 @@ class Editable(Versioned):
 
     @property
     def description(self) -> str | None:
+        """Any text, or None."""
         return self._description
 
     @description.setter
@@ -95,6 +96,12 @@ class Editable(Versioned):
         Raises `Conflict` if somebody else changed the same field, or moved the same alias, since this object
         learned of the version: look it up again. `ArtifactNotFound` if it was deleted, `InvalidRequest`,
         `DaemonUnavailable`; repeating a call that raised this is safe.
+
+        >>> artifact.description = "two animals"
+        >>> artifact.aliases.append("reviewed")
+        >>> artifact.save()
+        >>> api.artifact("images:reviewed").description
+        'two animals'
         """
         if self._handle is not None:
             self._handle.wait()
@@ -113,6 +120,10 @@ class Editable(Versioned):
 
         Its contents go later, once no version needs them. No alias is re-pointed, not even `latest`. Raises
         `InvalidRequest` for a version with aliases, unless `delete_aliases`; `ArtifactNotLoggedError`.
+
+        >>> artifact.delete(delete_aliases=True)
+        >>> api.artifact_exists("images:v0")
+        False
         """
         version, link = self._require_version("delete")
         link.request(
@@ -133,6 +144,10 @@ class Editable(Versioned):
         as they change later, and has aliases of its own, `latest` among them. A version that is linked there
         already gets the aliases. Raises `Denied` for another entity, `InvalidRequest` for a collection of
         another type, `ArtifactNotLoggedError`.
+
+        >>> linked = artifact.link("registry/animals", aliases=["production"])
+        >>> linked.name, linked.source_name
+        ('animals:v0', 'images:v0')
         """
         from artifactd.client._linking import link_version
 

@@ -36,7 +36,12 @@ class Entry:
         return None if self._reference is None else self._reference.uri
 
     def ref_target(self) -> str:
-        """The URI that the entry refers to. Raises `InvalidRequest`, a `ValueError`, for a stored file."""
+        """The URI that the entry refers to. Raises `InvalidRequest`, a `ValueError`, for a stored file.
+
+        >>> (entry,) = draft.add_reference("ipfs://bafy/model.pt", name="model.pt")
+        >>> entry.ref_target()
+        'ipfs://bafy/model.pt'
+        """
         if self._reference is None:
             raise InvalidRequest("the entry is a stored file, not a reference", subject=self.path)
         return self._reference.uri
@@ -45,6 +50,9 @@ class Entry:
         """Where the contents are: the URI of a reference, `artifactd://entity/project/name:v3/path` of a file.
 
         Raises `ArtifactNotLoggedError` for a file of an artifact that is not committed.
+
+        >>> artifact.get_entry("cat.png").ref_url()
+        'artifactd://.../bikes/images:v0/cat.png'
         """
         if self._reference is not None:
             return self._reference.uri
@@ -57,6 +65,9 @@ class Entry:
 
         Returns where it is. Raises as `Artifact.download` does, and `InvalidRequest` for a reference of a scheme
         that nobody here knows.
+
+        >>> artifact.get_entry("cat.png").download("here")
+        'here/cat.png'
         """
         if self._artifact is None:
             raise ArtifactNotLoggedError("the entry belongs to no committed version", subject=self.path)
@@ -65,7 +76,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What an artifact holds: `entries` by path, in the order of the UTF-8 bytes of their paths."""
+    """What an artifact holds: `entries` by path, in the order of the UTF-8 bytes of their paths.
+
+    Its length is the number of entries, and it iterates over them.
+
+    >>> [entry.path for entry in artifact.manifest]
+    ['cat.png', 'dog.png']
+    """
 
     entries: Mapping[str, Entry]
 
@@ -78,7 +95,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactFile:
-    """One file of a committed version, as `Artifact.files` yields it; `name` is its path."""
+    """One file of a committed version, as `Artifact.files` yields it; `name` is its path, `size` is in bytes."""
 
     name: str
     size: int
@@ -92,6 +109,11 @@ class ArtifactFile:
 
         A file that is there is an error (`InvalidRequest`), unless `replace`, or `exist_ok`, which keeps it as
         it is. Raises as `Artifact.download` does.
+
+        >>> cat, dog = artifact.files()
+        >>> with cat.download("here") as file:
+        ...     file.read()
+        'cat'
         """
         path = os.path.join(root, self.name)
         if not (os.path.lexists(path) and exist_ok and not replace):

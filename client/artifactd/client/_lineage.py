@@ -25,11 +25,20 @@ class RunLineage:
     _link: Link
 
     def logged_artifacts(self, per_page: int = 100) -> Pages[Artifact]:
-        """The versions that the run logged, also those that had equal contents already; paged lazily."""
+        """The versions that the run logged, also those that had equal contents already; paged lazily.
+
+        >>> [logged.name for logged in run.logged_artifacts()]
+        ['images:v0']
+        """
         return self._versions("logged", per_page)
 
     def used_artifacts(self, per_page: int = 100) -> Pages[Artifact]:
-        """The versions that the run used; of a link its source. Paged lazily."""
+        """The versions that the run used; of a link its source. Paged lazily.
+
+        >>> images = artifactd.use_artifact("images")
+        >>> [used.name for used in run.used_artifacts()]
+        ['images:v0']
+        """
         return self._versions("used", per_page)
 
     def _versions(self, role: str, per_page: int) -> Pages[Artifact]:
@@ -48,7 +57,13 @@ class RunLineage:
 class ApiRun(RunLineage):
     """A run as the catalog knew it when it was looked up, to read.
 
-    `config` is a JSON object, `state` is `running`, `finished`, `failed` or `crashed`; times are Unix seconds.
+    `id`, `name`, `entity`, `project`, `job_type`, `group`, `host` and `pid` say which it is; `config` is a JSON
+    object, `state` is `running`, `finished`, `failed` or `crashed`; `created_at`, `started_at` and `ended_at` are
+    Unix seconds.
+
+    >>> found = api.run(run.id)
+    >>> found.job_type, found.state, found.ended_at
+    ('train', 'running', None)
     """
 
     def __init__(self, record: RunRecord, link: Link) -> None:

@@ -40,8 +40,12 @@ def log(
     after: LogHandle | None = None,
     priority: int = 0,
     part: DraftPart | None = None,
+    reuse: bool = False,
 ) -> LogHandle:
-    """See `Client.log_artifact`. With `part`, as a part of a draft: see `_parallel`."""
+    """See `Client.log_artifact`. With `part`, as a part of a draft: see `_parallel`.
+
+    With `reuse`, any version with the same contents will do, and `latest` stays.
+    """
     checked_aliases = names.check_aliases(aliases)
     checked_tags = names.check_tags(tags)
     artifact = _as_artifact(link, artifact_or_path, name, type)
@@ -55,6 +59,8 @@ def log(
                 "the artifact was logged already: aliases and tags go with the first call", subject=artifact.name
             )
         return artifact._handle
+    if reuse:
+        link.require("reuse")
     if part is not None:
         link.require("drafts")
         if artifact._wants_base:
@@ -95,6 +101,7 @@ def log(
         ttl=artifact._ttl,
         base=base,
         draft=part,
+        reuse=reuse,
     )
     try:
         link.request(message, Accepted, deadline=deadline)
@@ -111,13 +118,30 @@ def log(
     return handle
 
 
-def use(link: Link, scope: Scope, address_or_artifact: str | Artifact, type: str | None = None) -> Artifact:
+def use(
+    link: Link,
+    scope: Scope,
+    address_or_artifact: str | Artifact,
+    type: str | None = None,
+    aliases: Sequence[str] | None = None,
+) -> Artifact:
     """See `Client.use_artifact` and `look_up`."""
-    if isinstance(address_or_artifact, Artifact):
-        if address_or_artifact.state == "draft":
-            log(link, scope, address_or_artifact)
-        address_or_artifact = address_or_artifact.wait().qualified_name
-    return Artifact._committed(look_up(link, scope, address_or_artifact, type), link)
+    address = address_or_artifact
+    if isinstance(address, Artifact):
+        if type is not None and type != address.type:
+            raise InvalidRequest(f"the artifact has type {address.type!r}, not {type!r}", subject=address.name)
+        if address.state == "draft":
+            # The run uses it and did not make it: otherwise lineage would lead from the run to itself.
+            log(link, scope._replace(run=None), address, aliases=aliases, reuse=True)
+            aliases = None
+        address = address.wait().qualified_name
+    if aliases:
+        raise InvalidRequest(
+            "aliases go with an artifact that was not logged yet",
+            subject=address,
+            remedy="append to the version's aliases, then save()",
+        )
+    return Artifact._committed(look_up(link, scope, address, type), link)
 
 
 def look_up(link: Link, scope: Scope, address: str, type: str | None = None) -> Version:

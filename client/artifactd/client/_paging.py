@@ -25,6 +25,10 @@ class Pages(Sequence[Item], Generic[Item]):
     """Iterate it, index it, or ask its `len`, which costs one page. What was fetched is kept and not asked again.
 
     Fetching raises what the daemon refuses, and `DaemonUnavailable`. For one thread at a time.
+
+    >>> versions = api.artifacts("dataset", "images", per_page=10)
+    >>> len(versions), versions[0].version, [version.version for version in versions]
+    (1, 'v0', ['v0'])
     """
 
     def __init__(self, fetch: Callable[[Any], Page], make: Callable[[Any], Item]) -> None:
@@ -40,7 +44,11 @@ class Pages(Sequence[Item], Generic[Item]):
         return f"<Pages: {len(self._items)} fetched{', and more' if self._more else ''}>"
 
     def __len__(self) -> int:
-        """How many there were when the first page was fetched; once all are fetched, how many those are."""
+        """How many there were when the first page was fetched; once all are fetched, how many those are.
+
+        >>> len(api.runs("bikes"))
+        1
+        """
         if self._total is None:
             self._load(1)
         return len(self._items) if not self._more or self._total is None else self._total

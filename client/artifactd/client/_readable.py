@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from artifactd.client._entry import ArtifactFile, Entry
+from artifactd.client._keywords import also_called
 from artifactd.client._versioned import Versioned
 from artifactd.protocol.errors import InvalidRequest
 
@@ -45,6 +46,9 @@ class Readable(Versioned):
 
         Raises `CorruptDownload`, `InvalidRequest` where a link or a directory is in the way, `OutOfSpace`,
         `DaemonUnavailable`, `ArtifactNotLoggedError`.
+
+        >>> artifact.download()
+        'artifacts/images:v0'
         """
         from artifactd.client._download import download
 
@@ -58,6 +62,8 @@ class Readable(Versioned):
 
         Whatever else is in it is deleted: files, empty directories, and links, which are not followed. Raises
         as `download` does.
+
+        >>> artifact.verify(artifact.checkout("images"))
         """
         from artifactd.client._download import bring
         from artifactd.client._manifest import read_entries
@@ -76,8 +82,16 @@ class Readable(Versioned):
         """Raise `VerificationFailed`, a `ValueError`, unless `root` holds the version's files and no others.
 
         Names every missing, differing and extra file, up to a limit; empty directories do not count. Of what was
-        fetched by reference only the size is known, but for `file:` references. `root`
-        is by default `./artifacts/name:vN`.
+        fetched by reference only the size is known, but for `file:` references. `root` is by default
+        `./artifacts/name:vN`. Reads every file and changes none. Raises `ArtifactNotLoggedError`,
+        `DaemonUnavailable`.
+
+        >>> artifact.verify("images")
+        >>> with open("images/cat.png", "w") as file:
+        ...     characters = file.write("a dog")
+        >>> artifact.verify("images")
+        Traceback (most recent call last):
+        artifactd.protocol.errors.VerificationFailed: ...cat.png...
         """
         from artifactd.client._manifest import read_entries
         from artifactd.client._referenced import comes
@@ -86,21 +100,33 @@ class Readable(Versioned):
         version, daemon = self._require_version("verify")
         verify(self._root(root), filter(comes, read_entries(daemon, version)))
 
+    @also_called(name="path")
     def get_entry(self, path: str) -> Entry:
-        """The file at `path`. Raises `EntryNotFound`, a `KeyError`, naming near matches."""
+        """The file at `path`. Raises `EntryNotFound`, a `KeyError`, naming near matches.
+
+        >>> artifact.get_entry("cat.png").size
+        3
+        """
         from artifactd.client._manifest import find_entry
 
         version, daemon = self._require_version("get_entry")
         return self._entry(find_entry(daemon, version, path))
 
     def get_path(self, name: str) -> Entry:
-        """The same as `get_entry`."""
+        """The same as `get_entry`.
+
+        >>> artifact.get_path("cat.png").download()
+        'artifacts/images:v0/cat.png'
+        """
         return self.get_entry(name)
 
     def file(self, root: _Path | None = None) -> str:
         """Fetch the only file of the version below `root`; returns where it is.
 
         Raises `InvalidRequest`, a `ValueError`, if there are several or none, and as `download` does.
+
+        >>> run.log_artifact("checkpoint.pt", name="model", type="model").wait().file()
+        'artifacts/model:v0/checkpoint.pt'
         """
         version, _ = self._require_version("file")
         if version.files != 1:
@@ -111,7 +137,11 @@ class Readable(Versioned):
         return self._bring(file._entry, root)
 
     def files(self, names: Sequence[str] | None = None) -> Iterator[ArtifactFile]:
-        """Every file, or those at `names`, in the order of their paths."""
+        """Every file, or those at `names`, in the order of their paths.
+
+        >>> [(file.name, file.size) for file in artifact.files()]
+        [('cat.png', 3), ('dog.png', 3)]
+        """
         from artifactd.client._manifest import read_entries
 
         version, daemon = self._require_version("files")

@@ -18,7 +18,7 @@ from artifactd.protocol.names import normalise_entry_path
 from artifactd.protocol.references import LOOKED_UP, MAX_OBJECTS, check_uri, scheme_of
 
 if TYPE_CHECKING:
-    from artifactd.client.artifact import Artifact
+    from artifactd.client._building import Buildable
 
 __all__ = ["as_entry", "draft_references", "local_path", "resolve"]
 
@@ -55,7 +55,7 @@ def as_found(drafted: DraftEntry, found: FoundObject) -> DraftEntry:
     )
 
 
-def resolve(artifact: Artifact, drafted: DraftEntry) -> tuple[int, str]:
+def resolve(artifact: Buildable, drafted: DraftEntry) -> tuple[int, str]:
     """Have the daemon look a drafted reference up now; what it finds takes its place. See `PendingEntry`."""
     from artifactd.client._defaults import default_client
 

@@ -6,19 +6,24 @@ import os
 import secrets
 import socket
 import string
+import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from artifactd.client import _defaults
+from artifactd.client import _defaults, _exit
+from artifactd.client._connection import now
+from artifactd.client._keywords import also_called
 from artifactd.client._lineage import RunLineage
 from artifactd.client._linking import link_version
 from artifactd.client._logging import Scope, log, use
 from artifactd.client._metadata import pack_json
 from artifactd.client._parallel import finish, upsert
 from artifactd.client._progress import follow
+from artifactd.client._run_lock import RunLock
 from artifactd.protocol import names
-from artifactd.protocol.errors import InvalidRequest
+from artifactd.protocol.errors import ArtifactdError, InvalidRequest
 from artifactd.protocol.messages import Done, FinishRun, StartRun
 
 if TYPE_CHECKING:
@@ -30,12 +35,24 @@ __all__ = ["Run"]
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
 _ID_LENGTH = 8
+_EXIT_SECONDS = 1.5
+"""How long the end of the program waits for a daemon that is away."""
 
 
 class Run(RunLineage):
     """A run that is recorded with the daemon. Made by `init`.
 
-    As a context manager it is finished at the end of the block, as failed if the block raised.
+    As a context manager it is finished at the end of the block, as failed if the block raised. A program that
+    ends without finishing its active run closes it, as failed if it ends by an error. A run lives with the
+    process that made it: when that is killed, the daemon closes it as `crashed`, whatever forked children do.
+    What the run logged is committed all the same.
+
+    `id`, `name`, `entity`, `project`, `job_type`, `group` and `config` are what it was started with; `state` is
+    `running`, `finished` or `failed`.
+
+    >>> with artifactd.init(job_type="train", config={"lr": 0.1}) as run:
+    ...     print(run.job_type, run.config, run.state)
+    train {'lr': 0.1} running
     """
 
     def __init__(
@@ -49,7 +66,7 @@ class Run(RunLineage):
         config: Mapping[str, Any] | None = None,
         id: str | None = None,
     ) -> None:
-        """Records the start of the run. Raises `InvalidRequest`, `DaemonUnavailable`."""
+        """Records the start of the run. Raises `InvalidRequest`, `Denied`, `OutOfSpace`, `DaemonUnavailable`."""
         self._link = client.link
         self.id = names.check_scope(id or _random_id(), "run id")
         self.project = names.check_scope(project or client.scope.project, "project")
@@ -60,21 +77,29 @@ class Run(RunLineage):
         self.name = name or self.id
         self.config: dict[str, Any] = dict(config or {})
         self.state = "running"
+        self._pid = os.getpid()
         self._pending: list[LogHandle] = []
-        self._link.request(
-            StartRun(
-                id=self.id,
-                entity=self.entity,
-                project=self.project,
-                name=self.name,
-                job_type=job_type,
-                group=group,
-                config=pack_json(self.config, "config"),
-                host=socket.gethostname(),
-                pid=os.getpid(),
-            ),
-            Done,
+        start = StartRun(
+            id=self.id,
+            entity=self.entity,
+            project=self.project,
+            name=self.name,
+            job_type=job_type,
+            group=group,
+            config=pack_json(self.config, "config"),
+            host=socket.gethostname(),
+            pid=os.getpid(),
         )
+        runs = self._link.welcome().runs
+        self._lock = RunLock(runs, self.entity, self.project, self.id) if runs else None
+        try:
+            self._link.request(start if self._lock is None else replace(start, lock=self._lock.name), Done)
+        except BaseException:
+            if self._lock is not None:
+                # It may have been recorded all the same.
+                self._lock.abandon()
+            raise
+        _exit.watch()
 
     def __repr__(self) -> str:
         return f"<Run {self.entity}/{self.project}/{self.id} {self.state}>"
@@ -85,7 +110,10 @@ class Run(RunLineage):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
+        if not self._is_ours:
+            # A forked child that leaves the block, as by `sys.exit`, leaves its parent's run open.
+            return
+        if kind is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
             self.finish()
         else:
             self._close("failed")
@@ -101,7 +129,13 @@ class Run(RunLineage):
         after: LogHandle | None = None,
         priority: int = 0,
     ) -> LogHandle:
-        """`Client.log_artifact` into the run's project, recorded as its output."""
+        """`Client.log_artifact` into the run's project, recorded as its output.
+
+        Raises as that does, and `InvalidRequest` once the run is finished.
+
+        >>> run.log_artifact("checkpoint.pt", name="model", type="model").wait().logged_by().id == run.id
+        True
+        """
         self._require_running()
         handle = log(
             self._link, self._scope, artifact_or_path, name, type, aliases, tags, after=after, priority=priority
@@ -118,7 +152,11 @@ class Run(RunLineage):
         type: str | None = None,
         aliases: Sequence[str] | None = None,
     ) -> Artifact:
-        """`Client.upsert_artifact`, in the run's project; the finished version is one of its outputs."""
+        """`Client.upsert_artifact`, in the run's project; the finished version is one of its outputs.
+
+        >>> with artifactd.init(group="night-7") as run:
+        ...     part = run.upsert_artifact("checkpoint.pt", name="model", type="model")
+        """
         self._require_running()
         draft = self.group if distributed_id is None else distributed_id
         return upsert(self._link, self._scope, artifact_or_path, draft, name, type, aliases)
@@ -132,24 +170,46 @@ class Run(RunLineage):
         type: str | None = None,
         aliases: Sequence[str] | None = None,
     ) -> LogHandle:
-        """`Client.finish_artifact`, in the run's project; the version is logged by this run."""
+        """`Client.finish_artifact`, in the run's project; the version is logged by this run.
+
+        >>> with artifactd.init(group="night-7") as run:
+        ...     handle = run.finish_artifact("checkpoint.pt", name="model", type="model")
+        >>> handle.version
+        'v0'
+        """
         self._require_running()
         draft = self.group if distributed_id is None else distributed_id
         handle = finish(self._link, self._scope, artifact_or_path, draft, name, type, aliases)
         self._pending.append(handle)
         return handle
 
-    def use_artifact(self, address_or_artifact: str | Artifact, type: str | None = None) -> Artifact:
-        """`Client.use_artifact`, in the run's project, recorded as its input."""
+    @also_called(artifact_or_name="address_or_artifact")
+    def use_artifact(
+        self,
+        address_or_artifact: str | Artifact,
+        type: str | None = None,
+        aliases: Sequence[str] | None = None,
+    ) -> Artifact:
+        """`Client.use_artifact`, in the run's project, recorded as its input. The run is never its producer.
+
+        Raises as that does, and `InvalidRequest` once the run is finished.
+
+        >>> images = run.use_artifact("images:latest", type="dataset")
+        >>> [used.name for used in run.used_artifacts()]
+        ['images:v0']
+        """
         self._require_running()
-        return use(self._link, self._scope, address_or_artifact, type)
+        return use(self._link, self._scope, address_or_artifact, type, aliases)
 
     def link_artifact(
         self, artifact: Artifact, target_path: str, aliases: Sequence[str] | None = None
     ) -> Artifact:
         """`Artifact.link`, completing the path by the run's entity and project.
 
-        A draft is logged first, and one on its way is waited for.
+        A draft is logged first, and one on its way is waited for. Raises as those do.
+
+        >>> run.link_artifact(artifact, "registry/animals", aliases=["production"]).source_name
+        'images:v0'
         """
         if artifact.state == "draft":
             self.log_artifact(artifact)
@@ -160,7 +220,12 @@ class Run(RunLineage):
         """Wait for what the run logged, then close it: as failed if `exit_code` is given and not 0.
 
         Progress is shown when stderr is a terminal. The run is closed first if an artifact failed, which is
-        then raised as `ArtifactFailed`. Calling it again does nothing.
+        then raised as `ArtifactFailed`. Interrupting the wait leaves the run open and its artifacts on their way.
+        Calling it again does nothing.
+
+        >>> run.finish()
+        >>> api.run(run.id).state
+        'finished'
         """
         if self.state != "running":
             return
@@ -169,11 +234,31 @@ class Run(RunLineage):
         if failures:
             raise failures[0]
 
-    def _close(self, state: str) -> None:
+    @property
+    def _is_ours(self) -> bool:
+        """Whether this process began the run; a forked child of the one that did may log by it."""
+        return os.getpid() == self._pid
+
+    def _close_at_exit(self) -> None:
+        """Close the run at the end of the program: as failed if that ends by an error, as far as is known.
+
+        Does not wait for what the run logged, since none of that is lost, and hardly for a daemon that is away:
+        then there is a warning, and the run is found crashed. Does nothing in a forked child.
+        """
+        if self._is_ours and self.state == "running":
+            try:
+                self._close("failed" if _exit.failed() else "finished", now() + _EXIT_SECONDS)
+            except ArtifactdError as error:
+                warnings.warn(f"the run {self.id} could not be closed: {error}", UserWarning, stacklevel=2)
+
+    def _close(self, state: str, deadline: float | None = None) -> None:
         if _defaults.active_run() is self:
             _defaults.set_active_run(None)
-        self._link.request(FinishRun(id=self.id, entity=self.entity, project=self.project, state=state), Done)
+        request = FinishRun(id=self.id, entity=self.entity, project=self.project, state=state)
+        self._link.request(request, Done, deadline=deadline)
         self.state = state
+        if self._lock is not None:
+            self._lock.remove()
 
     def _require_running(self) -> None:
         if self.state != "running":

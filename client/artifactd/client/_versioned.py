@@ -44,10 +44,12 @@ class Versioned:
 
     @property
     def entity(self) -> str:
+        """Who owns the version."""
         return self._require_version("entity")[0].entity
 
     @property
     def project(self) -> str:
+        """What the version belongs to."""
         return self._require_version("project")[0].project
 
     @property
@@ -80,14 +82,23 @@ class Versioned:
         return self.source_qualified_name.rpartition("/")[2]
 
     def logged_by(self) -> ApiRun | None:
-        """The run that made the version; None if it was logged without one."""
+        """The run that made the version; None if it was logged without one.
+
+        >>> artifact.logged_by().job_type
+        'train'
+        """
         from artifactd.client._lineage import logged_by
 
         version, link = self._require_version("logged_by")
         return logged_by(link, version)
 
     def used_by(self, per_page: int = 100) -> Pages[ApiRun]:
-        """The runs that used the version or a link to it, by their start; fetched page by page."""
+        """The runs that used the version or a link to it, by their start; fetched page by page.
+
+        >>> images = run.use_artifact("images:best")
+        >>> [consumer.job_type for consumer in artifact.used_by()]
+        ['train']
+        """
         from artifactd.client._lineage import used_by
 
         version, link = self._require_version("used_by")

@@ -12,23 +12,17 @@ from artifactd.client._defaults import default_client
 from artifactd.client._lineage import ApiRun
 from artifactd.client._link import Link
 from artifactd.client._logging import Scope, look_up
+from artifactd.client._metadata import pack_json
 from artifactd.client._paging import Pages
 from artifactd.client.artifact import Artifact
 from artifactd.client.client import Client
+from artifactd.protocol import run_filters
 from artifactd.protocol.errors import ArtifactNotFound, InvalidRequest
 from artifactd.protocol.messages import GetRun, GetRuns, GetTypes, RunRecord, Runs, Types
 
 __all__ = ["Api"]
 
-_FILTERS = {
-    "state": "state",
-    "job_type": "job_type",
-    "jobType": "job_type",
-    "group": "group",
-    "name": "name",
-    "display_name": "name",
-}
-"""What `runs` filters by, in its own and in others' words."""
+_ORDERS = ("+created_at", "created_at", "-created_at")
 
 
 class Api:
@@ -37,6 +31,10 @@ class Api:
     Paths that leave out entity or project are completed by `overrides` (`{"entity": …, "project": …}`), else as
     the client does. Lists are `Pages`, fetched `per_page` items at a time as far as they are looked at. Every
     method raises `DaemonUnavailable`, and `InvalidRequest` for paths that the rules refuse.
+
+    >>> api = artifactd.Api({"project": "bikes"}, timeout=5.0)
+    >>> api.artifact("images:best").version
+    'v0'
     """
 
     def __init__(
@@ -62,12 +60,19 @@ class Api:
         """The version at the address `[[entity/]project/]name[:alias]`.
 
         Raises `ArtifactNotFound` naming what exists, `InvalidRequest` if it is not of `type`.
+
+        >>> api.artifact("bikes/images:best", type="dataset").name
+        'images:v0'
         """
         scope = Scope(self.default_entity, self.default_project)
         return Artifact._committed(look_up(self._link, scope, name, type), self._link)
 
     def artifact_exists(self, name: str, type: str | None = None) -> bool:
-        """Whether there is such a version, of `type` if given."""
+        """Whether there is such a version, of `type` if given.
+
+        >>> api.artifact_exists("images:v0"), api.artifact_exists("images:v1")
+        (True, False)
+        """
         try:
             found = self.artifact(name)
         except ArtifactNotFound:
@@ -79,23 +84,39 @@ class Api:
 
         Looking at them raises `ArtifactNotFound` if there is no such collection, `InvalidRequest` if it is of
         another type.
+
+        >>> [version.name for version in api.artifacts("dataset", "images")]
+        ['images:v0']
         """
         place = parse_collection(name, **self._defaults)
         collection = ArtifactCollection(place.entity, place.project, place.name, type_name, self._link)
         return collection.artifacts(per_page)
 
     def artifact_versions(self, type_name: str, name: str, per_page: int = 100) -> Pages[Artifact]:
-        """The same as `artifacts`."""
+        """The same as `artifacts`.
+
+        >>> for version in api.artifact_versions("dataset", "images"):
+        ...     if not version.aliases:
+        ...         version.delete()
+        """
         return self.artifacts(type_name, name, per_page)
 
     def artifact_types(self, project: str | None = None) -> list[ArtifactType]:
-        """The types of artifacts in `[entity/]project`, by name."""
+        """The types of artifacts in `[entity/]project`, by name.
+
+        >>> [found.name for found in api.artifact_types("bikes")]
+        ['dataset']
+        """
         entity, project = parse_project(project, **self._defaults)
         names = self._link.request(GetTypes(entity=entity, project=project), Types).names
         return [ArtifactType(entity, project, name, self._link) for name in names]
 
     def artifact_type(self, type_name: str, project: str | None = None) -> ArtifactType:
-        """One type of `[entity/]project`. Raises `ArtifactNotFound`."""
+        """One type of `[entity/]project`. Raises `ArtifactNotFound`.
+
+        >>> [collection.name for collection in api.artifact_type("dataset").collections()]
+        ['images']
+        """
         types = self.artifact_types(project)
         for found in types:
             if found.name == type_name:
@@ -112,12 +133,19 @@ class Api:
         """The collections of a type in `[entity/]project`, by name.
 
         With one argument that is the type, in the default project.
+
+        >>> [collection.name for collection in api.artifact_collections("bikes", "dataset")]
+        ['images']
         """
         project, type = (None, project_name) if type_name is None else (project_name, type_name)
         return collections_in(self._link, *parse_project(project, **self._defaults), type, per_page=per_page)
 
     def artifact_collection(self, type_name: str, name: str) -> ArtifactCollection:
-        """One collection. Raises `ArtifactNotFound`, also if it is of another type."""
+        """One collection. Raises `ArtifactNotFound`, also if it is of another type.
+
+        >>> len(api.artifact_collection("dataset", "bikes/images").artifacts())
+        1
+        """
         place = parse_collection(name, **self._defaults)
         found = collections_in(self._link, place.entity, place.project, type_name, place.name)
         if not found:
@@ -125,12 +153,20 @@ class Api:
         return found[0]
 
     def artifact_collection_exists(self, name: str, type: str) -> bool:
-        """Whether there is such a collection of `type`."""
+        """Whether there is such a collection of `type`.
+
+        >>> api.artifact_collection_exists("images", "model")
+        False
+        """
         place = parse_collection(name, **self._defaults)
         return len(collections_in(self._link, place.entity, place.project, type, place.name)) > 0
 
     def run(self, path: str) -> ApiRun:
-        """One run, by `[[entity/]project/]id`. Raises `ArtifactNotFound`."""
+        """One run, by `[[entity/]project/]id`. Raises `ArtifactNotFound`.
+
+        >>> api.run(f"bikes/{run.id}").state
+        'running'
+        """
         entity, project, id = parse_run(path, **self._defaults)
         return ApiRun(self._link.request(GetRun(entity=entity, project=project, id=id), RunRecord), self._link)
 
@@ -143,11 +179,22 @@ class Api:
     ) -> Pages[ApiRun]:
         """The runs of `[entity/]project`, oldest first, or newest first with `order="-created_at"`.
 
-        `filters` holds what they must equal: `state`, `job_type`, `group`, `name`.
+        `filters` are in MongoDB's words, as far as they are these: the fields `state`, `job_type`, `group`,
+        `display_name`, `created_at` (Unix seconds or ISO 8601) and `config.<key>`, with a value to equal or with
+        `$eq`, `$ne`, `$in`, `$nin`, `$exists`, `$not`, and for numbers and times `$gt`, `$gte`, `$lt`, `$lte`;
+        all of them together, or joined by `$and`, `$or`, `$nor`. Raises `InvalidRequest`, naming what is not
+        among these.
+
+        >>> [found.job_type for found in api.runs("bikes", {"state": "running", "config.lr": None})]
+        ['train']
         """
         entity, project = parse_project(path, **self._defaults)
-        wanted = _checked(filters or {})
-        if order not in ("+created_at", "created_at", "-created_at"):
+        wanted = None
+        if filters:
+            wanted = pack_json(filters, "filters")
+            run_filters.read(wanted)
+            self._link.require("run_filters")
+        if order not in _ORDERS:
             raise InvalidRequest(f"order {order!r} is not known", remedy="use '+created_at' or '-created_at'")
 
         def page(last: RunRecord | None) -> Runs:
@@ -157,7 +204,7 @@ class Api:
                 newest_first=order.startswith("-"),
                 after=None if last is None else (last.started_at, last.id),
                 limit=per_page,
-                **wanted,
+                filter=wanted,
             )
             return self._link.request(request, Runs)
 
@@ -166,13 +213,3 @@ class Api:
     @property
     def _defaults(self) -> dict[str, str]:
         return {"entity": self.default_entity, "project": self.default_project}
-
-
-def _checked(filters: Mapping[str, Any]) -> dict[str, str]:
-    for key, value in filters.items():
-        if key not in _FILTERS or not isinstance(value, str):
-            raise InvalidRequest(
-                f"runs cannot be filtered by {key!r} = {value!r}",
-                remedy="filters are strings to equal, for state, job_type, group and name",
-            )
-    return {_FILTERS[key]: value for key, value in filters.items()}

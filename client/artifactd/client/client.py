@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from artifactd.client import _defaults
+from artifactd.client._keywords import also_called
 from artifactd.client._link import Link
 from artifactd.client._logging import Scope, as_name, log, look_up, use
 from artifactd.client._parallel import finish, upsert
@@ -45,6 +46,10 @@ class Client:
 
     The first client of a process is its default: `init`, `log_artifact` and `use_artifact` of this package
     go through it, and artifacts under construction keep their files in its daemon's spool.
+
+    >>> with artifactd.Client(project="bikes", timeout=5.0) as client:
+    ...     print(client.use_artifact("images").version)
+    v0
     """
 
     def __init__(
@@ -74,7 +79,10 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close this thread's connection. Nothing is lost: what was accepted goes on in the daemon."""
+        """Close this thread's connection. Nothing is lost: what was accepted goes on in the daemon.
+
+        >>> client.close()
+        """
         _defaults.abandon(self)
         self.link.close()
 
@@ -99,6 +107,11 @@ class Client:
         The call never waits for a network. If it raises or is interrupted, calling it again with the same
         artifact resolves to the same submission, should that have been accepted after all. Raises
         `DaemonUnavailable`, `OutOfSpace`, `Denied`, `NotAccepted`, `Conflict`, `InvalidRequest`.
+
+        >>> with draft.new_file("weights.txt") as file:
+        ...     characters = file.write("0.25 0.75")
+        >>> client.log_artifact(draft, aliases=["best"], tags=["nightly"]).wait().name
+        'model:v0'
         """
         return log(
             self.link, self.scope, artifact_or_path, name, type, aliases, tags, after=after, priority=priority
@@ -124,6 +137,11 @@ class Client:
         the path and both writers, as does an upsert to what was finished, or has expired: days after its last
         part. Metadata, aliases, tags, description and ttl go with the part; of two that say the same, the later
         wins. Raises `TypeError` without id and group, and what `log_artifact` raises.
+
+        >>> part = client.upsert_artifact("images", "night-7", name="model", type="model")
+        >>> handle = client.finish_artifact("checkpoint.pt", "night-7", name="model", type="model")
+        >>> list(handle.wait().entries)
+        ['cat.png', 'checkpoint.pt', 'dog.png']
         """
         return upsert(self.link, self.scope, artifact_or_path, distributed_id, name, type, aliases)
 
@@ -142,19 +160,43 @@ class Client:
         its collection by this call. Description and ttl are this artifact's, else those of the last part that
         has them; metadata, aliases and tags are those of all. If it fails, upserts and another finish are taken
         again. Raises `TypeError` without id and group, and what `log_artifact` raises.
+
+        >>> handle = client.finish_artifact("checkpoint.pt", "night-7", name="m", type="model", aliases=["all"])
+        >>> handle.wait().aliases
+        ['all', 'latest']
         """
         return finish(self.link, self.scope, artifact_or_path, distributed_id, name, type, aliases)
 
-    def use_artifact(self, address_or_artifact: str | Artifact, type: str | None = None) -> Artifact:
+    @also_called(artifact_or_name="address_or_artifact")
+    def use_artifact(
+        self,
+        address_or_artifact: str | Artifact,
+        type: str | None = None,
+        aliases: Sequence[str] | None = None,
+    ) -> Artifact:
         """Look a version up by its address.
 
-        An `Artifact` that was not logged is logged first; contents equal to the newest version's make no new
-        one. Raises `ArtifactNotFound`, `InvalidRequest` if it is not of `type`, `DaemonUnavailable`.
+        For an `Artifact` that was not logged, the newest version of its collection with the same contents is
+        taken, and only where there is none is it logged: however many processes do so, there is one version.
+        `aliases` move to what is taken, `latest` only to what is logged. The call waits for the commit.
+
+        Raises `ArtifactNotFound`; `InvalidRequest` if it is not of `type`, or for `aliases` with an address or a
+        logged artifact; `DaemonUnavailable`, and for an artifact what `log_artifact` and `wait` raise.
+
+        >>> client.use_artifact("images:v0", type="dataset").aliases
+        ['best', 'latest']
         """
-        return use(self.link, self.scope, address_or_artifact, type)
+        return use(self.link, self.scope, address_or_artifact, type, aliases)
 
     def handle(self, id: str) -> LogHandle:
-        """The handle of a submission that this or another process of the same user logged."""
+        """The handle of a submission that this or another process of the same user logged.
+
+        `id` is `LogHandle.id`, 32 hex digits; anything else raises `InvalidRequest`. Asks the daemon nothing: the
+        handle's methods raise `ArtifactNotFound` for an id that it does not know.
+
+        >>> client.handle(handle.id).wait().version
+        'v0'
+        """
         try:
             raw = bytes.fromhex(id)
         except ValueError:
@@ -164,11 +206,21 @@ class Client:
         return LogHandle(self.link, raw)
 
     def status(self, limit: int = 50) -> dict[str, Any]:
-        """The daemon's status, as `artifactd status --json` prints it, with at most `limit` items."""
+        """The daemon's status, as `artifactd status --json` prints it, with at most `limit` items.
+
+        The object is described in `docs/status.md`. Raises `DaemonUnavailable`.
+
+        >>> client.status()["store"]["uploaded_bytes"] > 0
+        True
+        """
         return self.link.request(GetStatus(limit=limit), StatusSnapshot).status
 
     def collections(self, project: str | None = None) -> Iterator[Collection]:
-        """The entity's artifact collections, of one project or of all, by name; pages are fetched lazily."""
+        """The entity's artifact collections, of one project or of all, by name; pages are fetched lazily.
+
+        >>> [(collection.name, collection.type) for collection in client.collections("bikes")]
+        [('images', 'dataset')]
+        """
 
         def page(last: Collection | None) -> Collections:
             after = None if last is None else (last.project, last.name)
@@ -179,11 +231,19 @@ class Client:
         return _paged(page)
 
     def version(self, address: str) -> Version:
-        """What the catalog says of one version. Raises `ArtifactNotFound`."""
+        """What the catalog says of one version. Raises `ArtifactNotFound`.
+
+        >>> client.version("images:best").files
+        2
+        """
         return look_up(self.link, self.scope, address)
 
     def versions(self, address: str) -> Iterator[Version]:
-        """The versions of a collection, newest first; pages are fetched lazily. Raises `ArtifactNotFound`."""
+        """The versions of a collection, newest first; pages are fetched lazily. Raises `ArtifactNotFound`.
+
+        >>> [version.version for version in client.versions("images")]
+        [0]
+        """
         scope = names.Address.parse(address, entity=self.scope.entity, project=self.scope.project)
 
         def page(last: Version | None) -> Versions:

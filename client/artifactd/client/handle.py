@@ -26,7 +26,11 @@ _POLL = 10.0
 
 
 class Progress(NamedTuple):
-    """How far the daemon has got with one artifact: files and bytes, done of total."""
+    """How far the daemon has got with one artifact: files and bytes, done of total.
+
+    >>> handle.progress
+    Progress(files_done=2, files=2, bytes_done=6, bytes=6)
+    """
 
     files_done: int
     files: int
@@ -38,7 +42,13 @@ class LogHandle:
     """A logged artifact on its way to becoming a version.
 
     Survives restarts of the daemon; `client.handle(id)` makes one again in any process of the same user.
-    Attributes of the committed artifact (`version`, `digest`, `aliases`, …) can be read from the handle.
+    Attributes of the committed artifact (`version`, `digest`, `aliases`, …) can be read from the handle. Usable
+    from every thread. Whatever asks the daemon raises `DaemonUnavailable`, and `ArtifactNotFound` if it does not
+    know the id.
+
+    >>> handle = artifactd.log_artifact("checkpoint.pt", name="model", type="model")
+    >>> handle.wait(timeout=60.0).version
+    'v0'
     """
 
     def __init__(self, link: Link, id: bytes, artifact: Artifact | None = None) -> None:
@@ -54,6 +64,7 @@ class LogHandle:
 
     @property
     def id(self) -> str:
+        """32 hex digits, for `Client.handle`."""
         return self._id.hex()
 
     @property
@@ -63,6 +74,7 @@ class LogHandle:
 
     @property
     def progress(self) -> Progress:
+        """Files and bytes done of total, now."""
         return progress_of(self.look())
 
     @property
@@ -71,11 +83,19 @@ class LogHandle:
         return self.look().part_of
 
     def look(self, timeout: float = 0.0) -> Submission:
-        """The daemon's own words on the submission: now, or when it ended, or after `timeout` seconds."""
+        """The daemon's own words on the submission: now, or when it ended, or after `timeout` seconds.
+
+        >>> handle.look().state
+        'committed'
+        """
         return self._poll("committed", timeout, None)
 
     def done(self) -> bool:
-        """Whether it is committed, failed or cancelled."""
+        """Whether it is committed, failed or cancelled.
+
+        >>> handle.done()
+        True
+        """
         return self.look().state in TERMINAL
 
     def wait(self, timeout: float | None = None, until: Literal["durable", "committed"] = "committed") -> Artifact:
@@ -83,7 +103,12 @@ class LogHandle:
 
         Raises `WaitTimeout` after `timeout` seconds (the work goes on), `ArtifactFailed` or `FileChanged`
         with the file and the reason when there will be no version, `DaemonUnavailable` when the daemon
-        stays away for longer than the client's timeout.
+        stays away for longer than the client's timeout. Interrupting the wait stops nothing: wait again.
+
+        >>> handle = client.log_artifact("checkpoint.pt", name="model", type="model")
+        >>> durable = handle.wait(timeout=60.0, until="durable")
+        >>> handle.wait().version
+        'v0'
         """
         end = None if timeout is None else now() + timeout
         while True:
@@ -100,11 +125,25 @@ class LogHandle:
                 raise self._timed_out(timeout, f"it is {submission.state}")
 
     def add_done_callback(self, callback: Callable[[LogHandle], object]) -> None:
-        """Call `callback(handle)` from a background thread once `wait()` would return or raise."""
+        """Call `callback(handle)` from a background thread once `wait()` would return or raise.
+
+        >>> from queue import Queue
+        >>> ended = Queue()
+        >>> handle.add_done_callback(ended.put)
+        >>> ended.get(timeout=60.0).version
+        'v0'
+        """
         self._watch().add_done_callback(lambda _: callback(self))
 
     def __await__(self) -> Generator[Any, Any, Artifact]:
-        """`await handle`, under asyncio or trio: like `wait()`. Cancelling the await cancels nothing else."""
+        """`await handle`, under asyncio or trio: like `wait()`. Cancelling the await cancels nothing else.
+
+        >>> import asyncio
+        >>> async def train():
+        ...     return await run.log_artifact("checkpoint.pt", name="model", type="model")
+        >>> asyncio.run(train()).version
+        'v0'
+        """
         # Whoever awaits under a framework has imported it; the client itself imports neither.
         trio = sys.modules.get("trio")
         if trio is not None and trio.lowlevel.in_trio_task():
@@ -124,7 +163,11 @@ class LogHandle:
         return getattr(self.resolve(), name)
 
     def resolve(self) -> Artifact:
-        """The artifact as the daemon knows it now: with its version, if it is committed."""
+        """The artifact as the daemon knows it now: with its version, if it is committed.
+
+        >>> handle.resolve().version
+        'v0'
+        """
         return self._artifact_of(self.look())
 
     def _poll(self, until: str, timeout: float, deadline: float | None) -> Submission:

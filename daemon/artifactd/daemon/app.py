@@ -34,6 +34,7 @@ from artifactd.daemon.ipc.lineage import Lineage
 from artifactd.daemon.ipc.listener import Handler, Listener
 from artifactd.daemon.ipc.looking_up import LookUps
 from artifactd.daemon.ipc.reading import Reading
+from artifactd.daemon.ipc.runs import Runs
 from artifactd.daemon.ipc.status import StatusRequests
 from artifactd.daemon.ipc.submit import Intake
 from artifactd.daemon.ipc.waiting import Waiting
@@ -45,6 +46,7 @@ from artifactd.daemon.pipeline.budget import ByteBudget
 from artifactd.daemon.pipeline.catalog_calls import CatalogCalls
 from artifactd.daemon.pipeline.cleaner import Cleaner
 from artifactd.daemon.pipeline.committer import Committer
+from artifactd.daemon.pipeline.crashes import Crashes
 from artifactd.daemon.pipeline.digest_cache import DigestCache
 from artifactd.daemon.pipeline.durability import Durability
 from artifactd.daemon.pipeline.expiry import Expiry
@@ -182,6 +184,8 @@ class _Daemon:
         )
         self._durability = Durability(queue=self._queue, journal=journal, writer=writer, spool=spool)
         self._expiry = Expiry(catalog, calls, settings.drafts.expire)
+        self._runs = settings.home / "runs"
+        self._crashes = Crashes(directory=self._runs, catalog=catalog, calls=calls)
         cached = settings.home / "cache"
         self._blobs = Cache(cached, limit=settings.cache.size, reserve=settings.spool.reserve)
         self._downloads = Downloads(
@@ -202,6 +206,7 @@ class _Daemon:
                 await stages.start(self._durability.run)
                 await stages.start(self._downloads.run)
                 await stages.start(self._expiry.run)
+                await stages.start(self._crashes.run)
                 await stages.start(self._listen)
                 log.info(
                     "artifactd is ready",
@@ -258,11 +263,13 @@ class _Daemon:
             spool=self._spool,
             reserve=self._settings.spool.reserve,
             cache=self._blobs.blobs,
+            runs=self._runs,
         )
         waiting = Waiting(self._queue, self._journal, self._catalog)
         reading = Reading(self._catalog)
         editing = Editing(self._catalog)
         lineage = Lineage(self._catalog)
+        runs = Runs(self._catalog)
         look_ups = LookUps(self._references)
         status = StatusRequests(self._queue, self._journal, self._report)
         return {
@@ -280,8 +287,8 @@ class _Daemon:
             messages.GetRuns: lineage.runs,
             messages.GetUsers: lineage.users,
             messages.GetRunVersions: lineage.run_versions,
-            messages.StartRun: reading.start_run,
-            messages.FinishRun: reading.finish_run,
+            messages.StartRun: runs.start,
+            messages.FinishRun: runs.finish,
             messages.LookUp: look_ups.look_up,
             messages.FetchManifest: lambda peer, request: self._downloads.manifest(peer.uid, request),
             messages.Fetch: lambda peer, request: self._downloads.blobs(peer.uid, request),

@@ -25,7 +25,7 @@ def prepare(home: Path) -> Path:
             raise CannotStart(
                 f"{home} is on a network filesystem: two nodes would share one journal; use a local disk"
             )
-        for name in ("spool", "cache"):
+        for name in ("spool", "cache", "runs"):
             (home / name).mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise CannotStart(f"{home}: cannot be used as the daemon's home: {error.strerror}") from error

@@ -36,6 +36,12 @@ class ArtifactdError(Exception):
 
     `message` says what failed and why, `subject` names the file, address or id it is about,
     `remedy` says what to do. Unknown codes of a newer daemon arrive as this class.
+
+    >>> try:
+    ...     api.artifact("imagse")
+    ... except artifactd.ArtifactNotFound as error:
+    ...     print(error.message, error.remedy.endswith("has images"))
+    no such artifact True
     """
 
     code: ClassVar[str] = "error"

@@ -25,11 +25,14 @@ _MAX_BYTES = 64 << 10
 class PartitionedTable:
     """All tables stored below the directory `parts_path` of an artifact, as one.
 
-        artifact.add(PartitionedTable("parts"), "all")      # beside parts/1.table.json, parts/2.table.json, …
-        for index, row in artifact.get("all").iterrows(): ...
-
     The parts may be added before or after it, by anyone who adds to the artifact. Rows can be read from what
     `artifact.get` returns.
+
+    >>> draft["parts/1"] = artifactd.Table(["id"], [[1]])
+    >>> draft["parts/2"] = artifactd.Table(["id"], [[2], [3]])
+    >>> draft["all"] = artifactd.data_types.PartitionedTable("parts")
+    >>> [row for index, row in draft.get("all").iterrows()]
+    [[1], [2], [3]]
     """
 
     SUFFIX = ".partitioned-table.json"
@@ -59,11 +62,16 @@ class PartitionedTable:
         return f"<PartitionedTable of {self._parts_path}>"
 
     def __eq__(self, other: object) -> bool:
-        """Whether both are of the same directory."""
+        """Whether both are of the same directory.
+
+        >>> artifactd.data_types.PartitionedTable("parts") == artifactd.data_types.PartitionedTable("parts/")
+        True
+        """
         return isinstance(other, PartitionedTable) and self._parts_path == other._parts_path
 
     @property
     def parts_path(self) -> str:
+        """The directory of the artifact whose tables are the parts."""
         return self._parts_path
 
     @property
@@ -76,6 +84,12 @@ class PartitionedTable:
         """Each part, by the order of paths, fetched when it is its turn.
 
         Raises `ArtifactNotLoggedError` unless it came from `artifact.get`, and what `artifact.get` raises.
+
+        >>> draft["parts/1"] = artifactd.Table(["id"], [[1]])
+        >>> draft["parts/2"] = artifactd.Table(["id"], [[2], [3]])
+        >>> draft["all"] = artifactd.data_types.PartitionedTable("parts")
+        >>> [len(part) for part in draft.get("all").parts()]
+        [1, 2]
         """
         if self._open is None:
             raise ArtifactNotLoggedError(
@@ -87,6 +101,15 @@ class PartitionedTable:
         """Each row of each part, numbered from 0 over all of them; one part is open at a time.
 
         Raises `InvalidRequest` where a part is damaged or its columns are not those of the first.
+
+        >>> draft["parts/1"] = artifactd.Table(["id"], [[1]])
+        >>> draft["parts/2"] = artifactd.Table(["id"], [[2], [3]])
+        >>> draft["all"] = artifactd.data_types.PartitionedTable("parts")
+        >>> for index, row in draft.get("all").iterrows():
+        ...     print(index, row)
+        0 [1]
+        1 [2]
+        2 [3]
         """
         return enumerate(self._rows(self.parts()))
 

@@ -23,15 +23,17 @@ _DEFAULT_COLUMNS = ("Input", "Output", "Expected")
 class Table:
     """Rows of typed columns, to be stored in an artifact: `artifact.add(table, "predictions")`.
 
-        table = Table(columns=["id", "label", "scores"])
-        table.add_data(1, "cat", [0.9, 0.1])
-
     A cell is None, a bool, an int, a float, a str, or a list of cells; numpy's and torch's values and tuples
     are taken for what they hold. A column's type follows from its cells: a cell of another type is refused
     unless `allow_mixed_types`, and None unless the column is `optional` (one bool for all, or one for each).
 
     Rows are kept on disk once they are more than a megabyte, so a table may have many more than memory holds.
     Adding and beginning to read are safe from several threads.
+
+    >>> table = artifactd.Table(columns=["id", "label", "scores"])
+    >>> table.add_data(1, "cat", [0.9, 0.1])
+    >>> table.types
+    {'id': 'integer', 'label': 'text', 'scores': 'list<number>'}
     """
 
     SUFFIX = ".table.json"
@@ -66,12 +68,22 @@ class Table:
 
     @classmethod
     def from_pandas(cls, dataframe: Any) -> Table:
-        """The columns and rows of a DataFrame, without its index. See `docs/tables.md` for missing values."""
+        """The columns and rows of a DataFrame, without its index. See `docs/tables.md` for missing values.
+
+        >>> import pandas
+        >>> artifactd.Table.from_pandas(pandas.DataFrame({"id": [1, 2]})).data
+        [[1], [2]]
+        """
         return cls(dataframe=dataframe)
 
     @classmethod
     def from_arrow(cls, table: Any) -> Table:
-        """The columns and rows of a `pyarrow.Table` or `RecordBatch`."""
+        """The columns and rows of a `pyarrow.Table` or `RecordBatch`.
+
+        >>> import pyarrow
+        >>> artifactd.Table.from_arrow(pyarrow.table({"id": [1, 2]})).columns
+        ['id']
+        """
         return cls(columns=table.column_names, data=frames.arrow_rows(table))
 
     @classmethod
@@ -89,7 +101,11 @@ class Table:
         return len(self._rows)
 
     def __eq__(self, other: object) -> bool:
-        """Whether both have the same columns and cells; NaN equals NaN, 1 and 1.0 differ."""
+        """Whether both have the same columns and cells; NaN equals NaN, 1 and 1.0 differ.
+
+        >>> artifactd.Table(["id"], [[1]]) == artifactd.Table(["id"], [[1]])
+        True
+        """
         if not isinstance(other, Table):
             return NotImplemented
         if self.columns != other.columns or len(self) != len(other):
@@ -98,6 +114,7 @@ class Table:
 
     @property
     def columns(self) -> list[Column]:
+        """The names of the columns, in their order."""
         return list(self._columns.names)
 
     @property
@@ -114,11 +131,22 @@ class Table:
         """Each row with its index, from 0; read from disk as it goes. Rows added meanwhile are left out.
 
         Raises `InvalidRequest` where the file of a stored table is damaged.
+
+        >>> table = artifactd.Table(["id", "label"], [[1, "cat"], [2, "dog"]])
+        >>> for index, row in table.iterrows():
+        ...     print(index, row)
+        0 [1, 'cat']
+        1 [2, 'dog']
         """
         return enumerate(self._read())
 
     def get_column(self, name: Column, convert_to: Literal["numpy"] | None = None) -> Any:
-        """The cells of one column as a list, or as a numpy array. Raises `KeyError` naming near matches."""
+        """The cells of one column as a list, or as a numpy array. Raises `KeyError` naming near matches.
+
+        >>> table = artifactd.Table(["id", "label"], [[1, "cat"], [2, "dog"]])
+        >>> table.get_column("label")
+        ['cat', 'dog']
+        """
         names = self._columns.names
         if name not in names:
             raise KeyError(f"the table has no column {name!r}{near(str(name), map(str, names))}")
@@ -127,15 +155,33 @@ class Table:
         return frames.to_array(cells) if convert_to == "numpy" else cells
 
     def add_data(self, *data: Any) -> None:
-        """Add one row: a cell for each column. Raises `InvalidRequest`, and adds nothing then."""
+        """Add one row: a cell for each column. Raises `InvalidRequest`, and adds nothing then.
+
+        >>> table = artifactd.Table(["id", "label"], [[1, "cat"], [2, "dog"]])
+        >>> table.add_data(3, "fox")
+        >>> len(table)
+        3
+        """
         self._append(data)
 
     def add_row(self, *row: Any) -> None:
-        """`add_data` under its old name."""
+        """`add_data` under its old name.
+
+        >>> table = artifactd.Table(["id", "label"], [[1, "cat"], [2, "dog"]])
+        >>> table.add_row(3, "fox")
+        >>> len(table)
+        3
+        """
         self._append(row)
 
     def add_column(self, name: Column, data: Iterable[Any]) -> None:
-        """Add a column with a cell for each row; all rows are written anew. Raises `InvalidRequest`."""
+        """Add a column with a cell for each row; all rows are written anew. Raises `InvalidRequest`.
+
+        >>> table = artifactd.Table(["id", "label"], [[1, "cat"], [2, "dog"]])
+        >>> table.add_column("score", [0.5, 0.25])
+        >>> table.data
+        [[1, 'cat', 0.5], [2, 'dog', 0.25]]
+        """
         with self._lock:
             cells = listed(data)
             if len(cells) != len(self):
@@ -149,17 +195,31 @@ class Table:
             self._columns, self._rows = grown._columns, grown._rows
 
     def to_pandas(self) -> Any:
-        """A `pandas.DataFrame` of all rows. Raises `ModuleNotFoundError` where pandas is not installed."""
+        """A `pandas.DataFrame` of all rows. Raises `ModuleNotFoundError` where pandas is not installed.
+
+        >>> table = artifactd.Table(["id", "label"], [[1, "cat"], [2, "dog"]])
+        >>> table.to_pandas().shape
+        (2, 2)
+        """
         return frames.to_pandas(self.columns, self._read(), len(self))
 
     def get_dataframe(self) -> Any:
-        """`to_pandas` as W&B calls it."""
+        """`to_pandas` as W&B calls it.
+
+        >>> table = artifactd.Table(["id", "label"], [[1, "cat"], [2, "dog"]])
+        >>> list(table.get_dataframe().columns)
+        ['id', 'label']
+        """
         return self.to_pandas()
 
     def to_arrow(self) -> Any:
         """A `pyarrow.Table` of all rows, integers as int64 and numbers as float64.
 
         Raises `InvalidRequest` for mixed columns and for integers that do not fit, `ModuleNotFoundError`.
+
+        >>> table = artifactd.Table(["id", "label"], [[1, "cat"], [2, "dog"]])
+        >>> table.to_arrow().num_rows
+        2
         """
         return frames.to_arrow(self.columns, self._columns.kinds, self._read())
 

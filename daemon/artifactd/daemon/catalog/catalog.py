@@ -28,7 +28,7 @@ from artifactd.daemon.catalog.records import (
     Outcome,
     Part,
 )
-from artifactd.daemon.catalog.runs import add_input, end_run, put_run
+from artifactd.daemon.catalog.runs import RunEnd, add_input, crash_run, end_run, put_run
 from artifactd.protocol import messages
 from artifactd.protocol.errors import InvalidRequest
 from artifactd.protocol.manifest import Entry
@@ -220,6 +220,14 @@ class Catalog:
         """Close a run. Raises `InvalidRequest` for an unknown state, `ArtifactNotFound`, `Denied`."""
         with self._writing() as connection:
             end_run(connection, uid, request)
+
+    def crash_run(self, uid: int, entity: str, project: str, id: str, locks: Collection[str]) -> RunEnd | None:
+        """Close a run as crashed if it runs, is of `uid`, and was started last with one of the free `locks`.
+
+        Returns how a run that was started so ended, None if there is none.
+        """
+        with self._writing() as connection:
+            return crash_run(connection, uid, entity, project, id, locks)
 
     def record_use(self, uid: int, entity: str, project: str, run: str, version: messages.Version) -> None:
         """Record `version` as input of the run `entity/project/run`, once.

@@ -7,22 +7,20 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, and_, bindparam, select
+from sqlalchemy import Connection, Row, Table, bindparam, select
 
 from artifactd.daemon.catalog.aliases import alias_rows, move_aliases
+from artifactd.daemon.catalog.comparing import load_known
 from artifactd.daemon.catalog.dialect import insert
 from artifactd.daemon.catalog.finishing import lock_drafts
-from artifactd.daemon.catalog.folding import CollectionState, Newest, fold
+from artifactd.daemon.catalog.folding import CollectionState, fold
 from artifactd.daemon.catalog.records import CommitRefused, Committed, Head, Outcome
 from artifactd.daemon.catalog.schema import collections, commits, run_outputs, tags, versions
-from artifactd.daemon.catalog.version_rows import IS_LIVE, about, version_rows
 
 __all__ = ["MAX_HEADS", "commit_heads", "recorded_outcomes"]
 
 MAX_HEADS = 1_000
 """Heads of one transaction: their keys fit the variables of one statement."""
-
-_IS_NEWEST = and_(versions.c.number == collections.c.next_version - 1, IS_LIVE)
 
 _Address = tuple[str, str, str]
 _Key = tuple[int, bytes]
@@ -38,7 +36,7 @@ def commit_heads(connection: Connection, heads: Sequence[Head]) -> list[Committe
     # The lock comes before the look-up: a commit of the same head whose outcome we never heard may still run.
     states = _locked(connection, heads)
     outcomes = recorded_outcomes(connection, [(head.uid, head.id) for head in heads])
-    _load_newest(connection, states, {head.digest for head in heads})
+    load_known(connection, states.values(), heads)
     results: list[Committed | CommitRefused] = []
     fresh: list[tuple[Head, CollectionState, Committed]] = []
     for head in heads:
@@ -137,32 +135,10 @@ def _row_address(row: Row[Any]) -> _Address:
     return row.entity, row.project, row.name
 
 
-def _load_newest(connection: Connection, states: dict[_Address, CollectionState], digests: set[str]) -> None:
-    # Only a version with the digest of some head can matter, so the metadata of all others stays unread.
-    by_id = {state.id: state for state in states.values()}
-    newest = connection.execute(
-        version_rows().where(collections.c.id.in_(by_id), versions.c.digest.in_(digests), _IS_NEWEST)
-    ).all()
-    if not newest:
-        return
-    tagged: dict[int, set[str]] = {}
-    for collection_id, tag in connection.execute(
-        version_rows()
-        .with_only_columns(collections.c.id, tags.c.name)
-        .join(tags, and_(tags.c.collection_id == about.c.collection_id, tags.c.number == about.c.number))
-        .where(collections.c.id.in_([row.collection_id for row in newest]), _IS_NEWEST)
-    ):
-        tagged.setdefault(collection_id, set()).add(tag)
-    for row in newest:
-        kept = frozenset(tagged.get(row.collection_id, ()))
-        by_id[row.collection_id].newest = Newest(
-            row.number, row.digest, row.description, row.metadata, kept, row.ttl
-        )
-
-
 def _write(connection: Connection, fresh: Sequence[tuple[Head, CollectionState, Committed]]) -> None:
     created = [item for item in fresh if item[2].created]
-    touched = {state.id: state for _, state, _ in fresh}
+    # A version that is used again without an alias moves nothing.
+    touched = {state.id: state for _, state, _ in fresh if state.moved}
     _insert(connection, versions, [_version_row(*item) for item in created])
     if touched:
         connection.execute(

@@ -1,4 +1,4 @@
-"""All that differs between databases: how to connect, how transactions begin, and upserts.
+"""All that differs between databases: how to connect, how transactions begin, upserts, and paths into JSON.
 
 SQLite has one connection that writes and checkpoints, and others that do neither: two connections that do
 both can lose committed pages in releases of SQLite before 3.51.3 (its WAL-reset bug).
@@ -10,12 +10,24 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, text
+from sqlalchemy import (
+    URL,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    case,
+    create_engine,
+    event,
+    func,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from artifactd.daemon.catalog.records import CatalogUnusable
 
-__all__ = ["chunks", "connect", "insert", "now"]
+__all__ = ["chunks", "connect", "insert", "json_at", "now"]
 
 _BUSY_MILLISECONDS = 10_000
 
@@ -79,6 +91,18 @@ def now(connection: Connection) -> float:
     else:
         clock = "(julianday('now') - 2440587.5) * 86400.0"
     return float(connection.execute(text(f"SELECT {clock}")).scalar_one())
+
+
+def json_at(column: Column[str], path: Sequence[str]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """The kind and the value of what lies below the keys `path` of a JSON object kept as text.
+
+    Kinds are `text`, `integer`, `real`, `true`, `false`, `null`, `array`, `object`; NULL where there is nothing.
+    Keys are printable and contain neither quotes nor backslashes; the text has them as they are, unescaped.
+    """
+    place = "$" + "".join(f'."{key}"' for key in path)
+    # A text that is no JSON, from before they were checked, would end the whole statement.
+    valid = func.json_valid(column) == 1
+    return case((valid, func.json_type(column, place))), case((valid, func.json_extract(column, place)))
 
 
 def chunks(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:

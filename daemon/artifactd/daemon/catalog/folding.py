@@ -1,4 +1,4 @@
-"""What a submission becomes in its collection: the newest version again, or the next number. Pure."""
+"""What a submission becomes in its collection: a version that is there, or the next number. Pure."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from artifactd.daemon.catalog.records import CommitRefused, Committed, Head
 
-__all__ = ["LATEST", "CollectionState", "Newest", "fold"]
+__all__ = ["LATEST", "CollectionState", "Known", "fold"]
 
 LATEST = "latest"
 
 
 @dataclass(frozen=True, slots=True)
-class Newest:
-    """The newest version of a collection, as far as the next head is compared with it."""
+class Known:
+    """A version of a collection, as far as heads are compared with it."""
 
     number: int
     digest: str
@@ -35,7 +35,9 @@ class CollectionState:
     type: str
     next_version: int
     revision: int
-    newest: Newest | None = None
+    newest: Known | None = None
+    reusable: dict[str, Known] = field(default_factory=dict)
+    """The newest live version of each digest that a head with `reuse` has."""
     moved: dict[str, int] = field(default_factory=dict)
     """Aliases that move, and the version each of them ends up at."""
 
@@ -46,33 +48,36 @@ def fold(state: CollectionState, head: Head) -> Committed | CommitRefused:
         return CommitRefused(
             f"{head.entity}/{head.project}/{head.name} holds artifacts of type {state.type!r}, not {head.type!r}"
         )
-    newest = state.newest
-    if newest is not None and newest.digest == head.digest:
-        result = Committed(newest.number, head.digest, created=False, warning=_ignored(head, newest))
+    equal = state.reusable.get(head.digest) if head.reuse else state.newest
+    if equal is not None and equal.digest == head.digest:
+        result = Committed(equal.number, head.digest, created=False, warning=_ignored(head, equal))
     else:
         result = Committed(state.next_version, head.digest, created=True, warning=None)
-        state.newest = Newest(
+        state.newest = Known(
             result.version, head.digest, head.description, head.metadata, frozenset(head.tags), head.ttl
         )
+        state.reusable[head.digest] = state.newest
         state.next_version += 1
-    state.moved.update(dict.fromkeys((*head.aliases, LATEST), result.version))
+    # A version that is only used again is not what was logged last.
+    latest = () if head.reuse and not result.created else (LATEST,)
+    state.moved.update(dict.fromkeys((*head.aliases, *latest), result.version))
     return result
 
 
-def _ignored(head: Head, newest: Newest) -> str | None:
+def _ignored(head: Head, known: Known) -> str | None:
     differing = [
         what
         for what, given, kept in (
-            ("description", head.description, newest.description),
-            ("metadata", _parsed(head.metadata), _parsed(newest.metadata)),
-            ("tags", frozenset(head.tags), newest.tags),
-            ("ttl", head.ttl, newest.ttl),
+            ("description", head.description, known.description),
+            ("metadata", _parsed(head.metadata), _parsed(known.metadata)),
+            ("tags", frozenset(head.tags), known.tags),
+            ("ttl", head.ttl, known.ttl),
         )
         if given and given != kept
     ]
     if not differing:
         return None
-    return f"the contents equal v{newest.number}, which keeps its {', '.join(differing)}; those given were ignored"
+    return f"the contents equal v{known.number}, which keeps its {', '.join(differing)}; those given were ignored"
 
 
 def _parsed(metadata: str) -> object:

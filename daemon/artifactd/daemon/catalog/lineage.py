@@ -6,12 +6,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, func, select, tuple_
 
+from artifactd.daemon.catalog.filtering import condition
 from artifactd.daemon.catalog.listing import clamp
 from artifactd.daemon.catalog.reading import no_such_version
 from artifactd.daemon.catalog.schema import collections, run_inputs, run_outputs, runs, versions
 from artifactd.daemon.catalog.version_rows import IS_LIVE, fitting, in_collection, to_messages, version_rows
 from artifactd.protocol import messages
 from artifactd.protocol.errors import ArtifactNotFound, InvalidRequest
+from artifactd.protocol.run_filters import read
 
 __all__ = ["find_run", "list_run_versions", "list_runs", "list_users"]
 
@@ -30,16 +32,10 @@ def find_run(connection: Connection, entity: str, project: str, id: str) -> mess
 
 
 def list_runs(connection: Connection, request: messages.GetRuns) -> messages.Runs:
-    """A page of one project's runs that match all filters, by (start, id)."""
-    wanted = {
-        "entity": request.entity,
-        "project": request.project,
-        "state": request.state,
-        "job_type": request.job_type,
-        "group": request.group,
-        "name": request.name,
-    }
-    query = _RUNS.where(*(runs.c[field] == value for field, value in wanted.items() if value is not None))
+    """A page of one project's runs that match the filter, by (start, id). Raises `InvalidRequest` for that."""
+    query = _RUNS.where(runs.c.entity == request.entity, runs.c.project == request.project)
+    if request.filter is not None:
+        query = query.where(condition(read(request.filter)))
     place = tuple_(runs.c.started_at, runs.c.id)
     if request.newest_first:
         ordered = query.order_by(runs.c.started_at.desc(), runs.c.id.desc())

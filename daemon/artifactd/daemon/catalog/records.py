@@ -23,6 +23,7 @@ class Head:
     `digest` is the manifest's, `size` counts bytes, `metadata` is JSON text, `accepted_at` is in Unix seconds
     and becomes the version's time. `(uid, id)` is the idempotency key and `body_hash` tells whether a repeated
     key means the same submission. `run` may name a run that the catalog does not know; `ttl` counts seconds.
+    With `reuse`, any version with the digest will do.
 
     A head with `draft`, a distributed id, commits that draft, which it has closed: aliases, tags, description,
     metadata and ttl are then those of the parts together.
@@ -45,6 +46,7 @@ class Head:
     run: str | None
     accepted_at: float
     ttl: int | None = None
+    reuse: bool = False
     draft: str | None = None
 
 
@@ -76,7 +78,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The version a head resolved to; `created` is False where the newest version had the same contents."""
+    """The version a head resolved to; `created` is False where a version had the same contents."""
 
     version: int
     digest: str

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, select
 
@@ -12,15 +14,23 @@ from artifactd.daemon.catalog.version_rows import in_collection, version_rows
 from artifactd.protocol import messages
 from artifactd.protocol.errors import ArtifactNotFound, Denied, InvalidRequest
 
-__all__ = ["add_input", "end_run", "put_run"]
+__all__ = ["RunEnd", "add_input", "crash_run", "end_run", "put_run"]
 
 _FINAL_STATES = ("finished", "failed")
+
+
+class RunEnd(NamedTuple):
+    """How the run ended that was started with `lock`."""
+
+    lock: str
+    state: str
 
 
 def put_run(connection: Connection, uid: int, request: messages.StartRun) -> None:
     """Record a run as running; one that exists is opened again with what `request` says, its start stays.
 
-    Raises `Denied` for another user's run.
+    A lock is of one process and one start: a request with the run's own lock has been carried out before, and
+    must not open again what has ended since. Raises `Denied` for another user's run.
     """
     values = {
         "name": request.name,
@@ -29,20 +39,27 @@ def put_run(connection: Connection, uid: int, request: messages.StartRun) -> Non
         "config": request.config,
         "host": request.host,
         "pid": request.pid,
+        "lock": request.lock,
         "state": "running",
         "ended_at": None,
     }
     key = {"entity": request.entity, "project": request.project, "id": request.id}
     upsert = insert(connection, runs).values(**key, uid=uid, started_at=time.time(), **values)
+    allowed = [runs.c.uid == uid]
+    if request.lock is not None:
+        allowed.append(runs.c.lock.is_distinct_from(request.lock))
     result = connection.execute(
-        upsert.on_conflict_do_update(index_elements=list(key), set_=values, where=runs.c.uid == uid)
+        upsert.on_conflict_do_update(index_elements=list(key), set_=values, where=and_(*allowed))
     )
     if result.rowcount == 0:
-        raise _denied(request.entity, request.project, request.id)
+        _check_owner(connection, uid, request.entity, request.project, request.id)
 
 
 def end_run(connection: Connection, uid: int, request: messages.FinishRun) -> None:
-    """Close a run. Raises `InvalidRequest` for an unknown state, `ArtifactNotFound`, `Denied`."""
+    """Close a run; one that has this state already keeps its end. What its process says outdoes `crashed`.
+
+    Raises `InvalidRequest` for an unknown state, `ArtifactNotFound`, `Denied`.
+    """
     if request.state not in _FINAL_STATES:
         raise InvalidRequest(
             f"a run can't end as {request.state!r}", subject=request.id, remedy=f"use {' or '.join(_FINAL_STATES)}"
@@ -50,9 +67,24 @@ def end_run(connection: Connection, uid: int, request: messages.FinishRun) -> No
     _check_owner(connection, uid, request.entity, request.project, request.id)
     connection.execute(
         runs.update()
-        .where(_is(request.entity, request.project, request.id))
+        .where(_is(request.entity, request.project, request.id), runs.c.state != request.state)
         .values(state=request.state, ended_at=time.time())
     )
+
+
+def crash_run(
+    connection: Connection, uid: int, entity: str, project: str, run: str, locks: Collection[str]
+) -> RunEnd | None:
+    """Close a run as crashed if it still runs, belongs to `uid`, and the last process to start it held one of
+
+    `locks`, which nobody holds any more. Returns how a run with such a lock ended; None if there is none.
+    """
+    here = and_(_is(entity, project, run), runs.c.uid == uid, runs.c.lock.in_(locks))
+    connection.execute(
+        runs.update().where(here, runs.c.state == "running").values(state="crashed", ended_at=time.time())
+    )
+    row = connection.execute(select(runs.c.lock, runs.c.state).where(here)).one_or_none()
+    return None if row is None else RunEnd(row.lock, row.state)
 
 
 def add_input(

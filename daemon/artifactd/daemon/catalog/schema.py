@@ -89,6 +89,7 @@ versions = Table(
     CheckConstraint("number >= 0", name="number"),
     CheckConstraint("files >= 0", name="files"),
     CheckConstraint("size >= 0", name="size"),
+    Index(None, "collection_id", "digest"),
 )
 
 # A version here is a link: it shows the contents, the texts, the tags and the run of its source.
@@ -172,6 +173,8 @@ runs = Table(
     Column("config", Text, nullable=False),
     Column("host", Text, nullable=False),
     Column("pid", BigInteger, nullable=False),
+    # The name of the file that the process which started it last keeps locked; see `crash_run`.
+    Column("lock", Text),
     Column("state", Text, nullable=False),
     Column("started_at", Double, nullable=False),
     Column("ended_at", Double),

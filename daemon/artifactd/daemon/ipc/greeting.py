@@ -14,8 +14,9 @@ INLINE_MANIFEST = 64 << 10
 INLINE_PACK = 16 << 10
 """Contents that lie in the journal's row: one sync makes them durable, and no file is made and removed."""
 
-FEATURES = ("base", "drafts", "filters", "references", "ttl")
-"""Fields that an older daemon would ignore: `type`, `name` of listings; `ttl`, `draft`, `base` of `Submit`.
+FEATURES = ("base", "drafts", "filters", "references", "reuse", "run_filters", "ttl")
+"""Fields that an older daemon would ignore: `type`, `name` of listings; `filter` of `GetRuns`; `ttl`, `draft`,
+`base`, `reuse` of `Submit`.
 
 And what it would not understand: drafted entries that are references, and `LookUp`.
 """
@@ -24,11 +25,12 @@ And what it would not understand: drafted entries that are references, and `Look
 class Greeting:
     """Tells each peer the same, but for what depends on its uid."""
 
-    def __init__(self, *, version: str, spool: Path, reserve: int, cache: Path) -> None:
+    def __init__(self, *, version: str, spool: Path, reserve: int, cache: Path, runs: Path) -> None:
         self._version = version
         self._spool = spool
         self._reserve = reserve
         self._cache = cache
+        self._runs = runs
 
     async def hello(self, peer: Peer, request: messages.Hello) -> messages.Welcome:
         ours = peer.uid == os.geteuid()
@@ -41,4 +43,5 @@ class Greeting:
             inline_manifest=INLINE_MANIFEST,
             cache=str(self._cache) if ours else "",
             inline_pack=INLINE_PACK,
+            runs=str(self._runs),
         )

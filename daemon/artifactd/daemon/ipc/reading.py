@@ -1,4 +1,4 @@
-"""Answering look-ups and run records from the catalog."""
+"""Answering look-ups from the catalog."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import trio
 
 from artifactd.daemon.catalog.catalog import Catalog
 from artifactd.daemon.ipc.access import Peer
-from artifactd.protocol import messages, names
+from artifactd.protocol import messages
 
 __all__ = ["Reading"]
 
@@ -43,13 +43,3 @@ class Reading:
 
     async def types(self, peer: Peer, request: messages.GetTypes) -> messages.Types:
         return await trio.to_thread.run_sync(self._catalog.types, request)
-
-    async def start_run(self, peer: Peer, request: messages.StartRun) -> messages.Done:
-        for value, what in ((request.entity, "entity"), (request.project, "project"), (request.id, "run id")):
-            names.check_scope(value, what)
-        await trio.to_thread.run_sync(self._catalog.start_run, peer.uid, request)
-        return messages.Done()
-
-    async def finish_run(self, peer: Peer, request: messages.FinishRun) -> messages.Done:
-        await trio.to_thread.run_sync(self._catalog.finish_run, peer.uid, request)
-        return messages.Done()

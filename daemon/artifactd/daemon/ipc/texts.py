@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-__all__ = ["MAX_LABELS", "rules_of_texts"]
+__all__ = ["MAX_LABELS", "is_json_object", "rules_of_texts"]
 
 _MAX_METADATA = 1 << 20
 _MAX_DESCRIPTION = 64 << 10
@@ -17,12 +17,13 @@ def rules_of_texts(description: str | None, metadata: str, ttl: int | None) -> d
     return {
         f"a description has at most {_MAX_DESCRIPTION} characters": len(description or "") <= _MAX_DESCRIPTION,
         f"metadata has at most {_MAX_METADATA} bytes": len(metadata) <= _MAX_METADATA,
-        "metadata is a JSON object": _is_json_object(metadata),
+        "metadata is a JSON object": is_json_object(metadata),
         "a ttl is a positive number of seconds": ttl is None or 0 < ttl <= _MAX_TTL,
     }
 
 
-def _is_json_object(text: str) -> bool:
+def is_json_object(text: str) -> bool:
+    """Whether it is the text of a JSON object, without the numbers that JSON does not have."""
     if text == "{}":
         return True
     try:

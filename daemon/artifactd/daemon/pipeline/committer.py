@@ -117,4 +117,5 @@ def _head(submission: Submission, row: Row) -> Head:
         accepted_at=row.accepted_at,
         ttl=submit.ttl,
         draft=None if submit.draft is None else submit.draft.distributed_id,
+        reuse=submit.reuse,
     )

@@ -34,6 +34,9 @@ class Welcome:
     """Directory of blobs that this peer may read, `<aa>/<rest>` of a digest's hex; empty where it may not."""
     inline_pack: int = 0
     """Bytes of small files that may travel inside `Submit` in place of a file in the spool."""
+    runs: str = ""
+    """Directory in which each open run has a locked file, a JSON object of `entity`, `project` and `id`; empty
+    where the daemon does not look for crashed runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,11 @@ class GetVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """A committed version."""
+    """A committed version. `size` is in bytes, `metadata` JSON text, `created_at` Unix seconds.
+
+    >>> client.version("images:best").aliases
+    ('best', 'latest')
+    """
 
     entity: str
     project: str

@@ -22,6 +22,8 @@ class StartRun:
     host: str = ""
     pid: int = 0
     """For display only."""
+    lock: str | None = None
+    """Name of the file in `Welcome.runs` that the process keeps locked while the run is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +67,12 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetRuns:
-    """Page through one project's runs by (start, id), those that have all of what is given. Answered by `Runs`."""
+    """Page through one project's runs by (start, id). Answered by `Runs`."""
 
     entity: str
     project: str
-    state: str | None = None
-    job_type: str | None = None
-    group: str | None = None
-    name: str | None = None
+    filter: str | None = None
+    """A JSON object in the words of `run_filters`. Needs the feature `run_filters`."""
     newest_first: bool = False
     after: tuple[float, str] | None = None
     """(started_at, id) of the last one seen."""

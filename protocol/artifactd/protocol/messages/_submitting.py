@@ -72,6 +72,8 @@ class Submit:
     """
     draft: DraftPart | None = None
     """Set for a part of a draft. Needs the feature `drafts`."""
+    reuse: bool = False
+    """Any version with the same contents will do, and `latest` stays. Needs the feature `reuse`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """Where a submission stands. `version` is set once it is committed, `error` once it failed.
+    """Where a submission stands. `version` is set once it is committed, `error` once it failed; sizes in bytes.
 
     With `part_of`, the distributed id of a draft, it is a part that others finish, and never has a version.
     """

@@ -1,0 +1,16 @@
+"""Crashed runs and reuse: which lock a run's process holds, and versions by their contents."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("runs", sa.Column("lock", sa.Text()))
+    op.create_index("ix_versions_collection_id_digest", "versions", ["collection_id", "digest"])
