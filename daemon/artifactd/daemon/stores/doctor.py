@@ -89,6 +89,7 @@ async def _open(url: str, s3: S3Options) -> AsyncIterator[Examination]:
         async with open_examination(parts.netloc, parts.path.strip("/"), s3) as examination:
             yield examination
     else:
+        assert parts.scheme == "file", f"nobody examines {parts.scheme}: stores"
         from artifactd.daemon.stores.doctor_local import LocalExamination
 
         yield LocalExamination(Path(unquote(parts.path)))
