@@ -214,15 +214,19 @@ def test_an_interrupt_is_exit_130(monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["status"]) == 130
 
 
-def test_serve_names_the_missing_extra(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", ["serve", "doctor"])
+def test_a_command_of_the_daemon_names_the_missing_extra(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("artifactd.client.cli.launch.find_spec", lambda name: None)
-    assert main(["serve", "--home", "x"]) == 1
+    assert main([command, "--home", "x"]) == 1
     assert "pip install 'artifactd[daemon]'" in capsys.readouterr().err
 
 
-def test_serve_becomes_the_daemon_with_its_arguments(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", ["serve", "doctor"])
+def test_a_command_of_the_daemon_is_run_with_its_arguments(
+    command: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     became: list[str] = []
 
     def execv(path: str, arguments: list[str]) -> None:
@@ -231,8 +235,8 @@ def test_serve_becomes_the_daemon_with_its_arguments(home: Path, monkeypatch: py
 
     monkeypatch.setattr(os, "execv", execv)
     with pytest.raises(SystemExit):
-        main(["--socket", "s.sock", "serve", "--home", str(home), "--help"])
-    assert became == ["-m", "artifactd.daemon", "serve", "--home", str(home), "--help"]
+        main(["--socket", "s.sock", command, "--home", str(home), "--help"])
+    assert became == ["-m", "artifactd.daemon", command, "--home", str(home), "--help"]
     assert os.environ["ARTIFACTD_SOCKET"] == "s.sock"
 
 

@@ -24,6 +24,12 @@ def test_bad_artifact_names_are_refused(name: object) -> None:
         names.check_artifact_name(name)
 
 
+@pytest.mark.parametrize("entity", [".tmp", "artifactd-probe", "", ".", "..", "a/b", "\u2024\u2024", "x" * 129])
+def test_an_entity_whose_objects_would_lie_elsewhere_is_refused(entity: str) -> None:
+    with pytest.raises(ValueError, match="entity"):
+        names.check_entity(entity)
+
+
 @pytest.mark.parametrize("type", ["job", "wandb-history", "", "a b"])
 def test_reserved_and_malformed_types_are_refused(type: str) -> None:
     with pytest.raises(ValueError, match="artifact type"):

@@ -1,4 +1,4 @@
-"""`python -m artifactd.daemon serve`: parse, configure, run. Exit codes are those of sysexits.h."""
+"""`python -m artifactd.daemon serve` and `doctor`: parse, configure, run. Exit codes are those of sysexits.h."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from pathlib import Path
 
 import trio
 
+from artifactd.daemon import doctor
 from artifactd.daemon.app import serve
 from artifactd.daemon.catalog.records import CatalogUnavailable, CatalogUnusable
 from artifactd.daemon.home import CannotStart
 from artifactd.daemon.observe.logs import configure
 from artifactd.daemon.queue.journal_schema import JournalTooNew
-from artifactd.daemon.settings import BadSetting, load
+from artifactd.daemon.settings import BadSetting, Settings, load
 
 __all__ = ["main"]
 
 EX_CONFIG = 78
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,8 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = load(home=options.home, store=options.store, catalog=options.catalog, config=options.config)
+        return _serve(settings) if options.command == "serve" else doctor.run(settings, as_object=options.json)
     except BadSetting as error:
         return _fail(error, EX_CONFIG)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _serve(settings: Settings) -> int:
     configure()
     os.umask(0o077)
     _allow_many_connections()
@@ -65,12 +73,23 @@ def _parser() -> argparse.ArgumentParser:
         description="Run the daemon in the foreground. It logs one line when it is ready. The first SIGTERM or "
         "SIGINT finishes what is under way, the second stops at once; either way nothing accepted is lost.",
     )
-    serving.add_argument(
-        "--home", type=Path, help="state directory (default: $ARTIFACTD_HOME, else the user's own)"
-    )
-    serving.add_argument("--store", metavar="URL", help="file:///dir or s3://bucket/prefix (default: in the home)")
     serving.add_argument("--catalog", metavar="URL", help="sqlite:///file (default: in the home)")
-    serving.add_argument("--config", type=Path, metavar="FILE", help="artifactd.toml to read")
+    examining = commands.add_parser(
+        "doctor",
+        help="examine the store",
+        description="Try what the store can do and whether the credentials suffice, with a few objects below "
+        "artifactd-probe/ that are removed again. Exits with 0 if artifactd can work with it, else with 1.",
+    )
+    examining.add_argument("--json", action="store_true", help="print a JSON object")
+    examining.set_defaults(catalog=None)
+    for command in (serving, examining):
+        command.add_argument(
+            "--home", type=Path, help="state directory (default: $ARTIFACTD_HOME, else the user's own)"
+        )
+        command.add_argument(
+            "--store", metavar="URL", help="file:///dir or s3://bucket/prefix (default: in the home)"
+        )
+        command.add_argument("--config", type=Path, metavar="FILE", help="artifactd.toml to read")
     return parser
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "check_alias",
     "check_aliases",
     "check_artifact_name",
+    "check_entity",
     "check_entry_path",
     "check_scope",
     "check_tag",
@@ -33,6 +34,8 @@ MAX_PATH_BYTES = 4096
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,128}\Z")
 _VERSION = re.compile(r"v(0|[1-9][0-9]{0,17})\Z")
 _RESERVED_VERSION = re.compile(r"v[0-9]+\Z")
+_STORES_OWN = frozenset({".tmp", "artifactd-probe"})
+"""What a directory store writes before it is whole, and what an examination of a store leaves to be swept."""
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_\-][A-Za-z0-9_.\-]*(?:/[A-Za-z0-9_\-][A-Za-z0-9_.\-]*)*\Z")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -57,6 +60,14 @@ def check_artifact_name(name: object) -> str:
 def check_scope(name: object, what: str) -> str:
     """An entity or a project: the same letters as an artifact name."""
     return _check(name, what)
+
+
+def check_entity(name: object) -> str:
+    """An entity that something is stored for: it is the first component of all its keys in the store."""
+    text = check_scope(name, "entity")
+    if text in _STORES_OWN:
+        raise InvalidRequest(f"entity {text!r} is reserved", remedy="choose another name")
+    return text
 
 
 def check_type(name: object) -> str:

@@ -1,4 +1,4 @@
-"""`artifactd serve` and `artifactd demo`: commands of the extras, run in place of this process."""
+"""`artifactd serve`, `doctor` and `demo`: commands of the extras, run in place of this process."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ __all__ = ["add_commands", "run"]
 
 _COMMANDS = {
     "serve": "run the daemon in the foreground",
+    "doctor": "examine the store: what it can do, and whether the credentials suffice",
     "demo": "train, log, kill the daemon half-way, and check every promise",
 }
 
-_ARGUMENTS = {"serve": ("artifactd.daemon", "serve"), "demo": ("artifactd.client.demo",)}
+_ARGUMENTS = {
+    "serve": ("artifactd.daemon", "serve"),
+    "doctor": ("artifactd.daemon", "doctor"),
+    "demo": ("artifactd.client.demo",),
+}
+_DAEMON = ("daemon", ("trio", "msgspec", "apsw", "sqlalchemy", "alembic", "structlog"))
 _NEEDS = {
-    "serve": ("daemon", ("trio", "msgspec", "apsw", "sqlalchemy", "alembic", "structlog")),
+    "serve": _DAEMON,
+    "doctor": _DAEMON,
     "demo": ("demo", ("trio", "apsw", "sklearn")),
 }
 

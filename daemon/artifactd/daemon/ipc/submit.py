@@ -88,7 +88,7 @@ class Intake:
 
 def check_submit(submit: Submit) -> None:
     """Refuse a submission that breaks the rules; the client has checked the same before, a stranger has not."""
-    names.check_scope(submit.entity, "entity")
+    names.check_entity(submit.entity)
     names.check_scope(submit.project, "project")
     names.check_artifact_name(submit.name)
     names.check_type(submit.type)

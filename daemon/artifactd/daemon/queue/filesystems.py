@@ -6,11 +6,9 @@ import ctypes
 import os
 from pathlib import Path
 
-__all__ = ["boot_id", "is_network_filesystem", "sync_filesystem"]
+from artifactd.daemon.mounts import filesystem_of, is_network_kind
 
-_NETWORK = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "lustre", "gpfs", "beegfs", "afs", "ocfs2", "gfs2", "glusterfs"}
-)
+__all__ = ["boot_id", "is_network_filesystem", "sync_filesystem"]
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -22,13 +20,7 @@ def boot_id() -> str:
 
 def is_network_filesystem(dev: int) -> bool:
     """Whether the filesystem of this `st_dev` may be written by another machine; FUSE counts as such."""
-    wanted = f"{os.major(dev)}:{os.minor(dev)}"
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        before, _, after = line.partition(" - ")
-        if before.split()[2] == wanted:
-            kind = after.split()[0]
-            return kind in _NETWORK or kind.startswith("fuse.")
-    return False
+    return is_network_kind(filesystem_of(dev))
 
 
 def sync_filesystem(fd: int) -> None:

@@ -13,7 +13,21 @@ from artifactd.daemon.stores.base import Store, UploadJournal
 from artifactd.daemon.stores.gcs_options import PLAIN, GCSOptions
 from artifactd.daemon.stores.s3_options import S3Options
 
-__all__ = ["GCSOptions", "S3Options", "open_store"]
+__all__ = ["GCSOptions", "S3Options", "open_store", "split_url"]
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of a store's URL. Raises `ValueError` for one that is no store's, without repeating secrets."""
+    parts = urlsplit(url)
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError(f"a store's URL has no query, fragment or credentials ({parts.scheme}:…)")
+    bucket = parts.scheme in ("s3", "gs") and parts.netloc
+    directory = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
+    if not (bucket or directory or url == "memory:"):
+        raise ValueError(
+            f"{url!r} is no store: use file:///dir, s3://bucket/prefix, gs://bucket/prefix or memory:"
+        )
+    return parts
 
 
 @asynccontextmanager
@@ -24,27 +38,21 @@ async def open_store(
 
     Leaving it closes the store and, for a bucket, ends the asyncio thread. Raises `ValueError` for any other URL.
     """
-    parts = urlsplit(url)
-    if parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError(f"a store's URL has no query, fragment or credentials ({parts.scheme}:…)")
-    if parts.scheme == "s3" and parts.netloc:
+    parts = split_url(url)
+    if parts.scheme == "s3":
         async with _open_s3(parts, s3, journal) as store:
             yield store
-    elif parts.scheme == "gs" and parts.netloc:
+    elif parts.scheme == "gs":
         async with _open_gcs(parts, gcs, journal) as store:
             yield store
-    elif parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
+    elif parts.scheme == "file":
         from artifactd.daemon.stores.local import LocalStore
 
         yield LocalStore(Path(unquote(parts.path)))
-    elif url == "memory:":
+    else:
         from artifactd.daemon.stores.memory import MemoryStore
 
         yield MemoryStore()
-    else:
-        raise ValueError(
-            f"{url!r} is no store: use file:///dir, s3://bucket/prefix, gs://bucket/prefix or memory:"
-        )
 
 
 @asynccontextmanager

@@ -1,0 +1,98 @@
+"""`artifactd doctor`: examine a store, and say what was found and what follows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import trio
+
+from artifactd.daemon.settings import BadSetting, Settings
+from artifactd.daemon.stores.doctor import examine
+from artifactd.daemon.stores.doctor_report import Report
+from artifactd.daemon.stores.factory import S3Options, split_url
+
+__all__ = ["as_json", "as_lines", "as_table", "run"]
+
+_FAILED = 1
+_LEVELS = len("warning")
+
+
+def run(settings: Settings, *, as_object: bool) -> int:
+    """Examine the configured store and print the report; return 0 if artifactd can work with it, else 1.
+
+    Raises `BadSetting` for a URL that is no store's.
+    """
+    try:
+        split_url(settings.store_url)
+    except ValueError as error:
+        raise BadSetting(str(error)) from error
+    s3 = S3Options(**settings.store.s3.model_dump(mode="json"))
+    try:
+        report = trio.run(examine, settings.store_url, s3, _show)
+    finally:
+        _show("")
+    if as_object:
+        print(json.dumps(as_json(report), indent=2, ensure_ascii=False))
+    elif sys.stdout.isatty():
+        print("\n".join(as_table(report, shutil.get_terminal_size().columns)))
+    else:
+        print("\n".join(as_lines(report)))
+    return 0 if report.works else _FAILED
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The object that `docs/doctor.md` describes."""
+    return {
+        "store": report.url,
+        "works": report.works,
+        "findings": [asdict(finding) for finding in report.findings],
+        "left": list(report.left),
+    }
+
+
+def as_lines(report: Report) -> Iterator[str]:
+    """For programs: level, topic, what was found and what follows, with tabs between them; then what was left."""
+    for finding in report.findings:
+        yield "\t".join(_plain(text) for text in (finding.level, finding.topic, finding.found, finding.follows))
+    for name in report.left:
+        yield f"left\t{_plain(name)}"
+
+
+def as_table(report: Report, width: int) -> Iterator[str]:
+    """For people, in lines of at most `width` columns as far as words allow."""
+    yield f"store {_plain(report.url)}"
+    yield ""
+    topics = max(len(finding.topic) for finding in report.findings)
+    margin = " " * (_LEVELS + topics + 4)
+    for finding in report.findings:
+        head = f"{finding.level:{_LEVELS}}  {finding.topic:{topics}}  "
+        yield from textwrap.wrap(_plain(finding.found), width, initial_indent=head, subsequent_indent=margin)
+        if finding.follows:
+            yield from textwrap.wrap(
+                _plain(finding.follows), width, initial_indent=f"{margin}→ ", subsequent_indent=f"{margin}  "
+            )
+    yield ""
+    if report.left:
+        yield "these probe objects could not be removed:"
+        yield from (f"  {_plain(name)}" for name in report.left)
+    yield (
+        "artifactd can work with this store" if report.works else "artifactd cannot work with this store like this"
+    )
+
+
+def _plain(text: str) -> str:
+    """What a server says, without what would move a terminal's cursor or break a line."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _show(step: str) -> None:
+    """Say what is being done, on one line that is written over, to whoever watches standard error."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{step + ' …' if step else ''}")
+        sys.stderr.flush()
