@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from artifactd.daemon.stores.doctor import examine
 from artifactd.daemon.stores.doctor_report import Finding, Level, Report
-from artifactd.daemon.stores.factory import S3Options
+from artifactd.daemon.stores.factory import GCSOptions, S3Options
 from servers.buckets import s3_client, unfinished_uploads
 from servers.process import S3Server
 
@@ -16,7 +16,7 @@ def options(endpoint: str, **more: object) -> S3Options:
 
 
 async def examined(url: str, endpoint: str, **more: object) -> Report:
-    return await examine(url, options(endpoint, **more), lambda step: None)
+    return await examine(url, options(endpoint, **more), GCSOptions(), lambda step: None)
 
 
 def topics(report: Report) -> dict[str, Finding]:

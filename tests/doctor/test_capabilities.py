@@ -7,6 +7,7 @@ import trio
 
 from artifactd.daemon.stores.doctor import examine
 from artifactd.daemon.stores.doctor_report import Level
+from artifactd.daemon.stores.factory import GCSOptions
 from doctor.gatekeeper import Gatekeeper
 from doctor.support import examined, failures, objects, options, topics
 from servers.buckets import create_bucket, s3_client
@@ -83,7 +84,7 @@ async def test_a_cancelled_examination_removes_what_it_made(ministack_server: S3
             if step == "multipart uploads":
                 scope.cancel()
 
-        await examine(f"s3://{bucket}", options(ministack_server.endpoint), progress)
+        await examine(f"s3://{bucket}", options(ministack_server.endpoint), GCSOptions(), progress)
     assert scope.cancelled_caught
     assert seen[-1]
     assert objects(ministack_server, bucket) == []

@@ -15,7 +15,7 @@ import trio
 from artifactd.daemon.settings import BadSetting, Settings
 from artifactd.daemon.stores.doctor import examine
 from artifactd.daemon.stores.doctor_report import Report
-from artifactd.daemon.stores.factory import S3Options, split_url
+from artifactd.daemon.stores.factory import GCSOptions, S3Options, split_url
 
 __all__ = ["as_json", "as_lines", "as_table", "run"]
 
@@ -33,8 +33,9 @@ def run(settings: Settings, *, as_object: bool) -> int:
     except ValueError as error:
         raise BadSetting(str(error)) from error
     s3 = S3Options(**settings.store.s3.model_dump(mode="json"))
+    gcs = GCSOptions(**settings.store.gcs.model_dump(mode="json"))
     try:
-        report = trio.run(examine, settings.store_url, s3, _show)
+        report = trio.run(examine, settings.store_url, s3, gcs, _show)
     finally:
         _show("")
     if as_object:

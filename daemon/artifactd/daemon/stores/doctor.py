@@ -15,6 +15,7 @@ import trio
 
 from artifactd.daemon.stores.doctor_report import Finding, Hopeless, Level, Report
 from artifactd.daemon.stores.factory import split_url
+from artifactd.daemon.stores.gcs_options import GCSOptions
 from artifactd.daemon.stores.s3_options import S3Options
 
 __all__ = ["Examination", "examine"]
@@ -49,14 +50,14 @@ class Examination(Protocol):
         """What they made and is still there."""
 
 
-async def examine(url: str, s3: S3Options, progress: Callable[[str], None]) -> Report:
+async def examine(url: str, s3: S3Options, gcs: GCSOptions, progress: Callable[[str], None]) -> Report:
     """Examine the store at `url`, telling `progress` of each step before it is done.
 
     Raises `ValueError` for a URL that is no store's. Cancelled, it removes what it made, within a deadline.
     """
     if url == "memory:":
         return Report(url, (_IN_MEMORY,), ())
-    async with _open(url, s3) as examination:
+    async with _open(url, s3, gcs) as examination:
         findings: list[Finding] = []
         try:
             for title, step in examination.steps:
@@ -81,13 +82,18 @@ def _too_slow(title: str) -> Finding:
 
 
 @asynccontextmanager
-async def _open(url: str, s3: S3Options) -> AsyncIterator[Examination]:
+async def _open(url: str, s3: S3Options, gcs: GCSOptions) -> AsyncIterator[Examination]:
     parts = split_url(url)
     if parts.scheme == "s3":
-        from artifactd.daemon.stores.doctor_s3 import open_examination
+        from artifactd.daemon.stores import doctor_s3
 
-        async with open_examination(parts.netloc, parts.path.strip("/"), s3) as examination:
+        async with doctor_s3.open_examination(parts.netloc, parts.path.strip("/"), s3) as examination:
             yield examination
+    elif parts.scheme == "gs":
+        from artifactd.daemon.stores import doctor_gcs
+
+        async with doctor_gcs.open_examination(parts.netloc, parts.path.strip("/"), gcs) as bucket:
+            yield bucket
     else:
         assert parts.scheme == "file", f"nobody examines {parts.scheme}: stores"
         from artifactd.daemon.stores.doctor_local import LocalExamination
