@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ssl import SSLCertVerificationError
+
 from botocore.exceptions import EndpointConnectionError, ProxyConnectionError, SSLError
 
 from artifactd.daemon.stores.base import Kind, StoreError
@@ -35,7 +37,8 @@ _REGION_CODES = frozenset(
         "TemporaryRedirect",
     }
 )
-_NO_ANSWER = frozenset({Kind.TRANSIENT, Kind.UNKNOWN_OUTCOME})
+_NOT_REACHED = frozenset({Kind.TRANSIENT, Kind.UNKNOWN_OUTCOME, Kind.DENIED})
+"""Kinds of failures without an answer; `DENIED` where it is we who do not trust the server."""
 
 
 class Refused(StoreError):
@@ -61,20 +64,26 @@ def diagnose(refused: Refused) -> Finding | None:
     if refused.code:
         busy = refused.kind in (Kind.THROTTLED, Kind.TRANSIENT)
         return _failure("server", f"the server is in trouble: {refused.reason}", "try later") if busy else None
-    if refused.kind is Kind.DENIED:
+    if refused.kind is Kind.DENIED and not _is_of_tls(refused.cause):
         return _failure("credentials", refused.reason, _KEYS)
-    return _failure("endpoint", refused.reason, _way_out(refused.cause)) if refused.kind in _NO_ANSWER else None
+    return _failure("endpoint", refused.reason, _way_out(refused.cause)) if refused.kind in _NOT_REACHED else None
 
 
 def _way_out(cause: Exception) -> str:
-    inner = getattr(cause, "kwargs", {}).get("error")
-    if isinstance(cause, SSLError) or isinstance(inner, SSLError):
+    if _is_of_tls(cause):
         return "if its certificate is your own authority's, name that in [store.s3] ca_bundle"
     if isinstance(cause, ProxyConnectionError):
         return "correct [store.s3] proxy, or HTTPS_PROXY and NO_PROXY"
     if isinstance(cause, EndpointConnectionError):
         return 'correct [store.s3] endpoint_url; without names for buckets set addressing_style = "path"'
     return "look at the network, a firewall, a proxy, [store.s3] endpoint_url"
+
+
+def _is_of_tls(cause: Exception) -> bool:
+    inner = getattr(cause, "kwargs", {}).get("error")
+    return isinstance(cause, (SSLError, SSLCertVerificationError)) or isinstance(
+        inner, (SSLError, SSLCertVerificationError)
+    )
 
 
 def _failure(topic: str, found: str, follows: str) -> Finding:

@@ -11,9 +11,9 @@ from typing import Any
 from awscrt.checksums import crc64nvme
 from botocore.exceptions import ClientError
 
+from artifactd.daemon.stores.attempts import Attempts
 from artifactd.daemon.stores.base import Kind, StoreError
 from artifactd.daemon.stores.doctor_report import Hopeless
-from artifactd.daemon.stores.s3_attempts import Attempts
 from artifactd.daemon.stores.s3_body import Body
 from artifactd.daemon.stores.s3_checksums import encoded
 from artifactd.daemon.stores.s3_diagnosis import Refused, diagnose
