@@ -13,6 +13,7 @@ from blake3 import blake3
 from artifactd.daemon.stores import body, retry, s3_body, s3_client
 from artifactd.daemon.stores.base import Kind, StoreError
 from artifactd.daemon.stores.factory import S3Options, open_store
+from servers.process import free_port
 from stores.scripted import Answer, Request, certificate, error, open_server
 from stores.support import MIB, Journal, put, some_bytes
 
@@ -300,3 +301,12 @@ async def test_a_proxy_is_used(journal: Journal) -> None:
         async with open_store("s3://b", s3=s3, journal=journal) as store:
             assert await store.put_batch([("aa/object", DATA)]) == [None]
     assert server.requests[0].target == "http://bucket-server.invalid:9000/b/aa/object"
+
+
+async def test_a_proxy_that_cannot_be_reached_is_named_and_nothing_was_sent(journal: Journal) -> None:
+    s3 = options("http://bucket-server.invalid:9000", proxy=f"http://127.0.0.1:{free_port()}")
+    async with open_store("s3://b", s3=s3, journal=journal) as store:
+        (failure,) = await store.put_batch([("aa/object", DATA)])
+    assert failure is not None
+    assert failure.kind is Kind.TRANSIENT
+    assert "proxy" in failure.reason

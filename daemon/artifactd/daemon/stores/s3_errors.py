@@ -114,6 +114,9 @@ def classify(error: Exception, operation: str, key: str) -> StoreError:
     else:
         kind = _unanswered(error, operation)
         reason = str(error) or type(error).__name__
+        if isinstance(error, aiohttp.ClientProxyConnectionError):
+            # It names the proxy's address as if it were the server's.
+            reason = f"the proxy does not answer: {reason}"
     return StoreError(kind, operation, key, reason[:_LONGEST_REASON])
 
 
