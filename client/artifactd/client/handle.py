@@ -42,8 +42,8 @@ class LogHandle:
     """A logged artifact on its way to becoming a version.
 
     Survives restarts of the daemon; `client.handle(id)` makes one again in any process of the same user.
-    Attributes of the committed artifact (`version`, `digest`, `aliases`, …) can be read from the handle. Usable
-    from every thread. Whatever asks the daemon raises `DaemonUnavailable`, and `ArtifactNotFound` if it does not
+    Attributes of the committed artifact (`version`, `digest`, `aliases`, …) can be read from the handle, and those
+    that `save` writes assigned to it. Usable from every thread. Whatever asks the daemon raises `DaemonUnavailable`, and `ArtifactNotFound` if it does not
     know the id.
 
     >>> handle = artifactd.log_artifact("checkpoint.pt", name="model", type="model")
@@ -161,6 +161,16 @@ class LogHandle:
         if name.startswith("_") or not hasattr(Artifact, name):
             raise AttributeError(f"LogHandle has no attribute {name!r}")
         return getattr(self.resolve(), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        from artifactd.client.artifact import Artifact
+
+        if name.startswith("_") or hasattr(LogHandle, name):
+            super().__setattr__(name, value)
+        elif isinstance(getattr(Artifact, name, None), property):
+            setattr(self.resolve(), name, value)
+        else:
+            raise AttributeError(f"LogHandle has no attribute {name!r}")
 
     def resolve(self) -> Artifact:
         """The artifact as the daemon knows it now: with its version, if it is committed.
