@@ -211,6 +211,17 @@ def test_values_that_the_rules_refuse_are_refused(client: Client, name: str, fie
         setattr(artifact, field, value)
 
 
+@pytest.mark.parametrize("field", ["aliases", "tags"])
+def test_labels_are_dropped_by_an_empty_list_and_not_by_none(client: Client, name: str, field: str) -> None:
+    (artifact,) = logged(client, name)
+    setattr(artifact, field, ["best"])
+    with pytest.raises(InvalidRequest, match="not None"):
+        setattr(artifact, field, None)
+    assert getattr(artifact, field) == ["best"]
+    setattr(artifact, field, [])
+    assert getattr(artifact, field) == []
+
+
 def test_an_alias_appended_against_the_rules_is_refused_when_it_is_saved(client: Client, name: str) -> None:
     (artifact,) = logged(client, name)
     artifact.aliases.append("v7")

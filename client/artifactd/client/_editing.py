@@ -73,7 +73,7 @@ class Editable(Versioned):
     @aliases.setter
     def aliases(self, value: Sequence[str]) -> None:
         self._require_version("aliases")
-        self._aliases = list(names.check_aliases(value))
+        self._aliases = list(names.check_aliases(_given(value, "aliases")))
 
     @property
     def tags(self) -> list[str]:
@@ -84,7 +84,7 @@ class Editable(Versioned):
     @tags.setter
     def tags(self, value: Sequence[str]) -> None:
         self._require_version("tags")
-        self._tags = list(names.check_tags(value))
+        self._tags = list(names.check_tags(_given(value, "tags")))
 
     def save(self) -> None:
         """Write what was changed of a committed version, all of it or nothing.
@@ -216,6 +216,13 @@ def _check_description(text: object) -> str | None:
         raise InvalidRequest(f"description must be a string, not {type(text).__name__}")
     pack_json({"text": text}, "description")
     return text
+
+
+def _given(labels: Sequence[str], what: str) -> Sequence[str]:
+    if labels is None:
+        # In a call it means "none besides"; assigned, it would mean "drop all".
+        raise InvalidRequest(f"{what} must be a list of strings, not None", remedy="assign [] to drop all")
+    return labels
 
 
 def _seconds(ttl: timedelta | int | None) -> int | None:
