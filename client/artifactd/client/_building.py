@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from artifactd.client._arguments import as_path
 from artifactd.client._base import Base
 from artifactd.client._draft import POLICIES, Draft, Policy, Sealed
 from artifactd.client._editing import Editable
@@ -62,7 +63,7 @@ class Buildable(Editable):
         >>> draft.add_file("checkpoint.pt", "weights/last.pt").size
         7
         """
-        file = _path(path)
+        file = as_path(path)
         target = normalise_entry_path(os.path.basename(file) if name is None else name)
         _check_policy(policy)
         with self._lock:
@@ -97,7 +98,7 @@ class Buildable(Editable):
         _check_policy(policy)
         with self._lock:
             draft = self._open_draft()
-            found = find_files(_path(path), prefix)
+            found = find_files(as_path(path), prefix)
             self._table.check(file.path for file in found)
             added = []
             for target, file, entry in found:
@@ -316,13 +317,6 @@ class Submission(NamedTuple):
     size: int
     sealed: Sealed | None
     spool: str
-
-
-def _path(path: str | os.PathLike[str]) -> str:
-    text = os.fspath(path)
-    if not isinstance(text, str):
-        raise InvalidRequest(f"path must be a string, not {type(text).__name__}")
-    return text
 
 
 def _check_policy(policy: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from artifactd.client._arguments import check_count
 from artifactd.client._link import Link
 from artifactd.client._paging import Pages
 from artifactd.client.artifact import Artifact
@@ -34,6 +35,7 @@ class ArtifactCollection:
         >>> [version.name for version in api.artifact_collection("dataset", "images").artifacts()]
         ['images:v0']
         """
+        per_page = check_count(per_page, "per_page")
         self._link.require("filters")
 
         def page(last: Version | None) -> Versions:
@@ -83,6 +85,7 @@ def collections_in(
     link: Link, entity: str, project: str, type: str, name: str | None = None, *, per_page: int = 100
 ) -> Pages[ArtifactCollection]:
     """A project's collections of one type, and of one name if given."""
+    per_page = check_count(per_page, "per_page")
     link.require("filters")
 
     def page(last: Collection | None) -> Collections:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from artifactd.client._arguments import check_count
 from artifactd.client._paging import Pages
 from artifactd.protocol.errors import ArtifactNotFound
 from artifactd.protocol.messages import GetRun, GetRunVersions, GetUsers, RunRecord, Runs, Version, Versions
@@ -43,6 +44,8 @@ class RunLineage:
 
     def _versions(self, role: str, per_page: int) -> Pages[Artifact]:
         from artifactd.client.artifact import Artifact
+
+        per_page = check_count(per_page, "per_page")
 
         def page(last: Version | None) -> Versions:
             after = None if last is None else (last.entity, last.project, last.name, last.version)
@@ -98,6 +101,7 @@ def logged_by(link: Link, version: Version) -> ApiRun | None:
 
 def used_by(link: Link, version: Version, per_page: int = 100) -> Pages[ApiRun]:
     """See `Artifact.used_by`."""
+    per_page = check_count(per_page, "per_page")
 
     def page(last: RunRecord | None) -> Runs:
         after = None if last is None else (last.started_at, last.entity, last.project, last.id)

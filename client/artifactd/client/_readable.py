@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from artifactd.client._arguments import as_path, check_text
 from artifactd.client._entry import ArtifactFile, Entry
 from artifactd.client._keywords import also_called
 from artifactd.client._versioned import Versioned
@@ -52,6 +53,8 @@ class Readable(Versioned):
         """
         from artifactd.client._download import download
 
+        if path_prefix is not None:
+            check_text(path_prefix, "path_prefix")
         version, daemon = self._require_version("download")
         target = self._root(root)
         download(daemon, version, target, path_prefix or "", linked=link, skip_cache=skip_cache)
@@ -171,4 +174,4 @@ class Readable(Versioned):
         return os.path.join(target, entry.path)
 
     def _root(self, root: _Path | None) -> str:
-        return os.path.join("artifacts", self.name) if root is None else os.fspath(root)
+        return os.path.join("artifacts", self.name) if root is None else as_path(root, "root")

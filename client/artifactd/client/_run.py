@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from artifactd.client import _defaults, _exit
+from artifactd.client._arguments import wrong
 from artifactd.client._connection import now
 from artifactd.client._keywords import also_called
 from artifactd.client._lineage import RunLineage
@@ -22,14 +23,14 @@ from artifactd.client._metadata import pack_json
 from artifactd.client._parallel import finish, upsert
 from artifactd.client._progress import follow
 from artifactd.client._run_lock import RunLock
+from artifactd.client.artifact import Artifact
+from artifactd.client.handle import LogHandle
 from artifactd.protocol import names
 from artifactd.protocol.errors import ArtifactdError, InvalidRequest
 from artifactd.protocol.messages import Done, FinishRun, StartRun
 
 if TYPE_CHECKING:
-    from artifactd.client.artifact import Artifact
     from artifactd.client.client import Client
-    from artifactd.client.handle import LogHandle
 
 __all__ = ["Run"]
 
@@ -206,11 +207,15 @@ class Run(RunLineage):
     ) -> Artifact:
         """`Artifact.link`, completing the path by the run's entity and project.
 
-        A draft is logged first, and one on its way is waited for. Raises as those do.
+        A draft is logged first, and one on its way is waited for. Raises as those do, and `InvalidRequest` once
+        the run is finished.
 
         >>> run.link_artifact(artifact, "registry/animals", aliases=["production"]).source_name
         'images:v0'
         """
+        self._require_running()
+        if not isinstance(artifact, Artifact | LogHandle):
+            raise wrong("artifact", "an Artifact", artifact, "look it up with use_artifact")
         if artifact.state == "draft":
             self.log_artifact(artifact)
         version, link = artifact.wait()._require_version("link_artifact")

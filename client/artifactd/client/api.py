@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from artifactd.client._addresses import parse_collection, parse_project, parse_run
+from artifactd.client._arguments import check_count, check_timeout
 from artifactd.client._collections import ArtifactCollection, ArtifactType, collections_in
 from artifactd.client._defaults import default_client
 from artifactd.client._lineage import ApiRun
@@ -51,7 +52,7 @@ class Api:
         self.default_project: str = known.pop("project", client.scope.project)
         if known:
             raise InvalidRequest(f"overrides has {', '.join(known)}", remedy="it takes entity and project")
-        self._link = client.link if timeout is None else Link(Path(client.link.socket), timeout)
+        self._link = client.link if timeout is None else Link(Path(client.link.socket), check_timeout(timeout))
 
     def __repr__(self) -> str:
         return f"<Api {self.default_entity}/{self.default_project} at {self._link.socket}>"
@@ -188,6 +189,7 @@ class Api:
         >>> [found.job_type for found in api.runs("bikes", {"state": "running", "config.lr": None})]
         ['train']
         """
+        per_page = check_count(per_page, "per_page")
         entity, project = parse_project(path, **self._defaults)
         wanted = None
         if filters:

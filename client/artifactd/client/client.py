@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from artifactd.client import _defaults
+from artifactd.client._arguments import check_timeout
 from artifactd.client._keywords import also_called
 from artifactd.client._link import Link
 from artifactd.client._logging import Scope, as_name, log, look_up, use
@@ -60,7 +61,7 @@ class Client:
         entity: str | None = None,
     ) -> None:
         """Does no I/O. Raises `InvalidRequest` for names and socket paths that the rules refuse."""
-        self.link = Link(find_socket() if socket is None else Path(socket).absolute(), timeout)
+        self.link = Link(find_socket() if socket is None else Path(socket).absolute(), check_timeout(timeout))
         self.scope = Scope(
             names.check_scope(entity or os.environ.get("ARTIFACTD_ENTITY") or _login_name(), "entity"),
             names.check_scope(project or os.environ.get("ARTIFACTD_PROJECT") or UNCATEGORIZED, "project"),

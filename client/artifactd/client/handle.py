@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from artifactd.client._arguments import check_number, wrong
 from artifactd.client._connection import now
 from artifactd.protocol.errors import ArtifactdError, ArtifactFailed, DaemonUnavailable, WaitTimeout, from_code
 from artifactd.protocol.messages import GetVersion, Submission, Version, Wait
@@ -43,8 +44,8 @@ class LogHandle:
 
     Survives restarts of the daemon; `client.handle(id)` makes one again in any process of the same user.
     Attributes of the committed artifact (`version`, `digest`, `aliases`, …) can be read from the handle, and those
-    that `save` writes assigned to it. Usable from every thread. Whatever asks the daemon raises `DaemonUnavailable`, and `ArtifactNotFound` if it does not
-    know the id.
+    that `save` writes assigned to it. Usable from every thread. Whatever asks the daemon raises
+    `DaemonUnavailable`, and `ArtifactNotFound` if it does not know the id.
 
     >>> handle = artifactd.log_artifact("checkpoint.pt", name="model", type="model")
     >>> handle.wait(timeout=60.0).version
@@ -110,7 +111,9 @@ class LogHandle:
         >>> handle.wait().version
         'v0'
         """
-        end = None if timeout is None else now() + timeout
+        end = None if timeout is None else now() + check_number(timeout, "timeout")
+        if until not in ("durable", "committed"):
+            raise wrong("until", "'durable' or 'committed'", until)
         while True:
             left = _POLL if end is None else max(0.0, end - now())
             try:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any, Literal
 
+from artifactd.client._arguments import wrong
 from artifactd.client._tables import frames
 from artifactd.client._tables.cells import Cell
 from artifactd.client._tables.columns import Columns, listed
@@ -60,6 +61,8 @@ class Table:
         if frames.is_frame(source):
             columns = frames.frame_columns(source) if columns is None else columns
             source = frames.frame_rows(source, columns)
+        if not isinstance(source, Iterable):
+            raise wrong("data", "rows", source)
         self._columns = Columns(_DEFAULT_COLUMNS if columns is None else columns, optional, allow_mixed_types)
         self._rows: Rows = RowSpool()
         self._lock = threading.RLock()
