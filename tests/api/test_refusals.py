@@ -65,8 +65,18 @@ def test_what_is_no_file_is_refused_by_name(make: Callable[[Path], str], name: s
 
 @pytest.mark.parametrize(
     "value",
-    [float("nan"), float("inf"), {1: "key"}, "a\0b", "\ud800", b"bytes", {"a": {1, 2}}, "x" * (1 << 20)],
-    ids=["nan", "inf", "key", "nul", "surrogate", "bytes", "set", "large"],
+    [
+        float("nan"),
+        float("inf"),
+        {1: "key"},
+        "a\0b",
+        "\ud800",
+        b"bytes",
+        {"a": {1, 2}},
+        "x" * (1 << 20),
+        [-(10**4300)],
+    ],
+    ids=["nan", "inf", "key", "nul", "surrogate", "bytes", "set", "large", "digits"],
 )
 def test_metadata_that_json_would_lose_is_refused(value: object, client: Client, name: str) -> None:
     with pytest.raises(ValueError, match="metadata"):

@@ -44,8 +44,9 @@ def test_good_aliases_are_taken(alias: str) -> None:
 def test_aliases_are_a_list_of_strings_each_once() -> None:
     assert names.check_aliases(["a", "b", "a"]) == ("a", "b")
     assert names.check_aliases(None) == ()
+    assert names.check_aliases("best") == ("best",)
     with pytest.raises(ValueError, match="list of strings"):
-        names.check_aliases("latest")
+        names.check_aliases(5)
 
 
 @pytest.mark.parametrize(

@@ -219,9 +219,9 @@ def _check_description(text: object) -> str | None:
 
 
 def _given(labels: Sequence[str], what: str) -> Sequence[str]:
-    if labels is None:
-        # In a call it means "none besides"; assigned, it would mean "drop all".
-        raise InvalidRequest(f"{what} must be a list of strings, not None", remedy="assign [] to drop all")
+    if labels is None or isinstance(labels, str):
+        # In a call they mean "none besides" and "this one too"; assigned, they would drop the others.
+        raise InvalidRequest(f"{what} must be a list of strings, not {labels!r}", remedy="assign [] to drop all")
     return labels
 
 

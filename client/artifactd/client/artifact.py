@@ -25,7 +25,8 @@ class Artifact(Buildable, Readable):
     Making one does no I/O. Adding a file takes its content at that moment into the spool of the process's
     daemon; nothing else is sent before `log_artifact`. May be used by several threads, by one process.
 
-    `metadata` is a JSON object; it may be changed until the artifact is logged, and later by `save`.
+    `metadata` is a JSON object; it may be changed until the artifact is logged, and later by `save`. Dates and
+    times in it become ISO text, numpy's numbers and small arrays plain numbers and lists.
 
     >>> artifact = artifactd.Artifact("bike-dataset", "dataset", metadata={"frames": 2})
     >>> artifact.add_dir("images")

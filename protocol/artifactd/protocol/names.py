@@ -88,19 +88,21 @@ def check_tag(tag: object) -> str:
 
 
 def check_aliases(aliases: object) -> tuple[str, ...]:
-    """Aliases given to one call, each once, in the order given."""
+    """Aliases given to one call, one string or several, each once, in the order given."""
     return tuple(dict.fromkeys(check_alias(alias) for alias in _labels(aliases, "aliases")))
 
 
 def check_tags(tags: object) -> tuple[str, ...]:
-    """Tags given to one call, each once, in the order given."""
+    """Tags given to one call, one string or several, each once, in the order given."""
     return tuple(dict.fromkeys(check_tag(tag) for tag in _labels(tags, "tags")))
 
 
 def _labels(given: object, what: str) -> Iterable[object]:
     if given is None:
         return ()
-    if isinstance(given, str) or not isinstance(given, (list, tuple, set, frozenset)):
+    if isinstance(given, str):
+        return (given,)
+    if not isinstance(given, (list, tuple, set, frozenset)):
         raise InvalidRequest(f"{what} must be a list of strings, not {given!r}")
     return given
 
