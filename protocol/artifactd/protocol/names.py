@@ -18,6 +18,7 @@ __all__ = [
     "check_aliases",
     "check_artifact_name",
     "check_entry_path",
+    "check_new_entry_path",
     "check_scope",
     "check_tag",
     "check_tags",
@@ -35,6 +36,8 @@ _VERSION = re.compile(r"v(0|[1-9][0-9]{0,17})\Z")
 _RESERVED_VERSION = re.compile(r"v[0-9]+\Z")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_\-][A-Za-z0-9_.\-]*(?:/[A-Za-z0-9_\-][A-Za-z0-9_.\-]*)*\Z")
 _DRIVE = re.compile(r"[A-Za-z]:")
+_C1 = re.compile(r"[\x80-\x9f]")
+"""Terminals obey them as they do the older ones; versions of 0.1.0 may have them in their paths."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -121,11 +124,18 @@ def normalise_entry_path(path: object) -> str:
         raise InvalidRequest(f"entry path must be a string, not {type(path).__name__}")
     if path.startswith("/"):
         raise InvalidRequest(f"entry path {path!r} is absolute", remedy="name entries relative to the artifact")
-    return check_entry_path("/".join(part for part in path.split("/") if part not in ("", ".")))
+    return check_new_entry_path("/".join(part for part in path.split("/") if part not in ("", ".")))
+
+
+def check_new_entry_path(path: str) -> str:
+    """Refuse what is not the normal form of an entry path, or what no path that is added today may contain."""
+    if _C1.search(path):
+        raise InvalidRequest(f"entry path {path[:200]!r} contains a control character")
+    return check_entry_path(path)
 
 
 def check_entry_path(path: str) -> str:
-    """Refuse what is not the normal form of an entry path."""
+    """Refuse what is not the normal form of an entry path, in versions of any age."""
     # One artifact may have a million paths, and nearly all of them are plain.
     if len(path) <= MAX_COMPONENT_BYTES and _PLAIN_PATH.match(path):
         return path
