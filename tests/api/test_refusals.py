@@ -15,7 +15,8 @@ from artifactd.client import Api, Artifact, Client, InvalidRequest, Table
 
 
 @pytest.mark.parametrize(
-    "path", ["", ".", "/a", "../a", "a/../b", "C:/a", "a\\b", "a\0b", "a\nb", "\ud800", "x" * 256, "ä" * 128]
+    "path",
+    ["", ".", "/a", "../a", "a/../b", "C:/a", "a\\b", "a\0b", "a\nb", "a\x9b", "\ud800", "x" * 256, "ä" * 128],
 )
 def test_bad_entry_paths_are_refused_and_nothing_is_added(path: str, name: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
@@ -161,3 +162,18 @@ def test_only_artifacts_are_linked_and_only_by_a_running_run(client: Client, nam
         run.link_artifact(version.name, f"linked-{name}"[:128])  # type: ignore[arg-type]
     with pytest.raises(InvalidRequest, match="the run is finished"):
         run.link_artifact(version, f"linked-{name}"[:128])
+
+
+@pytest.mark.parametrize("inside", ["", "below"])
+def test_a_root_that_can_be_no_directory_is_refused_by_its_path(
+    inside: str, client: Client, name: str, tmp_path: Path
+) -> None:
+    version = client.log_artifact(made_of(name, {"a": b"1"})).wait(SECONDS)
+    (tmp_path / "file").write_bytes(b"mine")
+    root = tmp_path / "file" / inside
+    for bring in (version.download, version.checkout, version.file):
+        with pytest.raises(InvalidRequest, match=r"/file.*: it is not a directory"):
+            bring(root)
+    with pytest.raises(InvalidRequest, match=r"^/proc/x: it cannot be made"):
+        version.download("/proc/x")
+    assert (tmp_path / "file").read_bytes() == b"mine"

@@ -17,7 +17,7 @@ from artifactd.client._entry import Entry
 from artifactd.client._keywords import also_called
 from artifactd.client._metadata import pack_json
 from artifactd.client._walk import find_files
-from artifactd.protocol.errors import Conflict, InvalidRequest
+from artifactd.protocol.errors import Conflict, EntryNotFound, InvalidRequest
 from artifactd.protocol.manifest import BASE, DraftEntry
 from artifactd.protocol.names import normalise_entry_path
 
@@ -169,7 +169,9 @@ class Buildable(Editable):
             return [self._drafted(entry) for entry in new]
 
     def remove(self, path: str | Entry) -> None:
-        """Drop a file, or everything below a directory. Raises `FileNotFoundError` if there is neither.
+        """Drop a file, or everything below a directory.
+
+        Raises `EntryNotFound`, a `FileNotFoundError`, if there is neither.
 
         >>> draft.add_dir("images")
         >>> draft.remove("cat.png")
@@ -181,7 +183,9 @@ class Buildable(Editable):
             self._require_open()
             dropped = self._table.remove(target)
             if not dropped:
-                raise FileNotFoundError(f"the artifact has no entry {target!r}")
+                raise EntryNotFound(
+                    f"the artifact has no entry {target!r}", subject=self._name, remedy="see .manifest.entries"
+                )
             if self._draft is not None:
                 for entry in dropped:
                     self._draft.drop(entry)

@@ -45,8 +45,8 @@ class Readable(Versioned):
         References are fetched like files, in the state that was recorded, but those of unknown schemes are left
         out. `ReferenceChanged` says that what one points to is not any more what the version recorded.
 
-        Raises `CorruptDownload`, `InvalidRequest` where a link or a directory is in the way, `OutOfSpace`,
-        `DaemonUnavailable`, `ArtifactNotLoggedError`.
+        Raises `CorruptDownload`, `InvalidRequest` where a link or a directory is in the way or `root` can be no
+        directory, `Denied`, `OutOfSpace`, `DaemonUnavailable`, `ArtifactNotLoggedError`.
 
         >>> artifact.download()
         'artifacts/images:v0'

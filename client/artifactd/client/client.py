@@ -100,10 +100,10 @@ class Client:
     ) -> LogHandle:
         """Hand an artifact to the daemon; returns once it is accepted: it survives a kill of either process.
 
-        `latest` moves to the new version, and `aliases`, a list or one string, with it. A path is wrapped into an artifact, called
-        `name` (default: after the path) of `type` (default `unspecified`). With `after`, the commit waits
-        until that one is committed, and fails if it fails. Higher `priority` is uploaded earlier; the order
-        of commits stays.
+        `latest` moves to the new version, and `aliases`, a list or one string, with it. A path is wrapped into an
+        artifact, called `name` (default: after the path) of `type` (default `unspecified`). With `after`, the
+        commit waits until that one is committed, and fails if it fails. Higher `priority` is uploaded earlier; the
+        order of commits stays.
 
         The call never waits for a network. If it raises or is interrupted, calling it again with the same
         artifact resolves to the same submission, should that have been accepted after all. Raises

@@ -15,6 +15,7 @@ __all__ = [
     "ArtifactNotFound",
     "ArtifactNotLoggedError",
     "ArtifactdError",
+    "ColumnNotFound",
     "Conflict",
     "CorruptDownload",
     "DaemonUnavailable",
@@ -94,10 +95,16 @@ class ArtifactNotFound(ArtifactdError, LookupError):
     code = "not_found"
 
 
-class EntryNotFound(ArtifactNotFound, KeyError):
+class EntryNotFound(ArtifactNotFound, KeyError, FileNotFoundError):
     """The artifact has no entry of this path; `remedy` names those that are spelled alike."""
 
     code = "no_entry"
+
+
+class ColumnNotFound(ArtifactdError, KeyError):
+    """The table has no column of this name; `remedy` names those that are spelled alike."""
+
+    code = "no_column"
 
 
 class Conflict(ArtifactdError):

@@ -14,7 +14,7 @@ from artifactd.client._tables.files import FileRange
 from artifactd.client._tables.near import near
 from artifactd.client._tables.rows import Rows, RowSpool
 from artifactd.client._tables.stored import Column, Header, StoredRows, write_table
-from artifactd.protocol.errors import InvalidRequest
+from artifactd.protocol.errors import ColumnNotFound, InvalidRequest
 
 __all__ = ["Table"]
 
@@ -144,7 +144,8 @@ class Table:
         return enumerate(self._read())
 
     def get_column(self, name: Column, convert_to: Literal["numpy"] | None = None) -> Any:
-        """The cells of one column as a list, or as a numpy array. Raises `KeyError` naming near matches.
+        """The cells of one column as a list, or as a numpy array. Raises `ColumnNotFound`, a `KeyError`, naming
+        near matches.
 
         >>> table = artifactd.Table(["id", "label"], [[1, "cat"], [2, "dog"]])
         >>> table.get_column("label")
@@ -152,7 +153,7 @@ class Table:
         """
         names = self._columns.names
         if name not in names:
-            raise KeyError(f"the table has no column {name!r}{near(str(name), map(str, names))}")
+            raise ColumnNotFound(f"the table has no column {name!r}{near(str(name), map(str, names))}")
         index = names.index(name)
         cells = [row[index] for row in self._read()]
         return frames.to_array(cells) if convert_to == "numpy" else cells
