@@ -133,6 +133,18 @@ def test_a_daemon_that_stays_away_ends_in_an_error_that_says_what_became_of_it(
         log(client)
 
 
+def test_a_request_that_may_be_held_back_waits_no_longer_for_a_daemon_that_is_away(
+    daemon: FakeDaemon, client: Client
+) -> None:
+    log(client)
+    client.link.timeout = 0.3
+    daemon.stop()
+    start = time.monotonic()
+    with pytest.raises(DaemonUnavailable, match="did not return"):
+        client.link.request(GetStatus(), StatusSnapshot, patience=10.0)
+    assert time.monotonic() - start < 2.0
+
+
 def test_a_daemon_that_never_answers_does_not_hang_the_call(daemon: FakeDaemon, client: Client) -> None:
     log(client)
     client.link.timeout = 0.3
