@@ -54,7 +54,8 @@ class Buildable(Editable):
         """Add the content that the file at `path` has now, as `name` (default: its base name).
 
         `policy`: `"mutable"` takes a snapshot; `"immutable"` reads the file later where it is, and fails the
-        artifact with `FileChanged` if it was touched; `"move"` hands the file over.
+        artifact with `FileChanged` if it was touched; `"move"` hands the file over, of a link a snapshot and the
+        link: what it points to stays.
 
         The same name with the same content changes nothing. Raises `InvalidRequest` (a `ValueError`) if the
         file is missing or not regular, or the name has other content and `overwrite` is not set; `Denied`,
@@ -108,7 +109,8 @@ class Buildable(Editable):
                         continue
                     if not merge:
                         raise _exists(target, "merge=True")
-                added.append(draft.add(target, file, policy, entry.stat() if policy == "immutable" else None))
+                status = entry.stat() if policy == "immutable" else None
+                added.append(draft.add(target, entry.path if policy == "move" else file, policy, status))
             for new in added:
                 self._put(draft, new)
 
