@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
@@ -266,6 +267,19 @@ def test_a_link_shows_its_source_under_its_own_address_and_aliases(client: Clien
     assert producer is not None
     assert producer.id == run.id
     assert (artifact.is_link, artifact.source_qualified_name) == (False, source)
+
+
+def test_linking_waits_for_what_is_on_its_way(
+    held: AbstractContextManager[None], client: Client, name: str
+) -> None:
+    artifact = made_of(name, {"a": b"1"})
+    with ThreadPoolExecutor(1) as pool:
+        with held:
+            client.log_artifact(artifact)
+            linked = pool.submit(artifact.link, f"to-{name}"[:128])
+            with pytest.raises(TimeoutError):
+                linked.result(0.2)
+        assert linked.result(SECONDS).source_name == f"{name}:v0"
 
 
 def test_an_edit_of_the_link_is_one_of_its_source_and_deleting_it_is_not(client: Client, name: str) -> None:

@@ -142,8 +142,8 @@ class Editable(Versioned):
 
         The link is a version of that collection: it shows these contents, description, metadata and tags, also
         as they change later, and has aliases of its own, `latest` among them. A version that is linked there
-        already gets the aliases. Raises `Denied` for another entity, `InvalidRequest` for a collection of
-        another type, `ArtifactNotLoggedError`.
+        already gets the aliases. A logged artifact is waited for. Raises `Denied` for another entity,
+        `InvalidRequest` for a collection of another type, `ArtifactNotLoggedError`, and what `wait` raises.
 
         >>> linked = artifact.link("registry/animals", aliases=["production"])
         >>> linked.name, linked.source_name
@@ -151,6 +151,8 @@ class Editable(Versioned):
         """
         from artifactd.client._linking import link_version
 
+        if self._handle is not None:
+            self._handle.wait()
         version, link = self._require_version("link")
         return link_version(link, version, target_path, aliases, entity=version.entity, project=version.project)
 
