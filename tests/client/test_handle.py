@@ -147,9 +147,10 @@ def test_a_cancelled_submission_is_raised_as_such(daemon: FakeDaemon, handle: Lo
 
 def test_what_the_daemon_warns_of_is_warned_of_once(daemon: FakeDaemon, handle: LogHandle) -> None:
     daemon.handler = moves(replace(COMMITTED, warning="metadata ignored"))
-    with pytest.warns(UserWarning, match="metadata ignored"):
+    with pytest.warns(UserWarning, match=r"^model: .*metadata ignored") as caught:
         handle.wait()
     handle.wait()
+    assert caught[0].filename == __file__
 
 
 def test_another_process_finds_the_handle_by_its_id(daemon: FakeDaemon, client: Client, handle: LogHandle) -> None:

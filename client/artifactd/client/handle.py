@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import warnings
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LogHandle", "Progress", "progress_of"]
 
+_PACKAGE = os.path.dirname(__file__) + os.sep
 _POLL = 10.0
 """Seconds of one long poll."""
 
@@ -199,7 +201,7 @@ class LogHandle:
         with self._lock:
             first, self._ended = self._ended is None, submission
         if first and submission.warning:
-            warnings.warn(submission.warning, UserWarning, stacklevel=2)
+            warnings.warn(f"{submission.name}: {submission.warning}", UserWarning, stacklevel=_users_level())
 
     def _result(self, submission: Submission) -> Artifact:
         if submission.state in (State.FAILED, State.CANCELLED):
@@ -249,6 +251,14 @@ class LogHandle:
         except BaseException as error:
             future.set_exception(error)
             raise
+
+
+def _users_level() -> int:
+    """The `stacklevel` at which the caller, were it to warn, would point into the program that uses it."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _failure(submission: Submission) -> ArtifactFailed:
