@@ -125,6 +125,17 @@ def test_addresses_fill_in_what_is_left_out(text: str, expected: str) -> None:
     assert str(Address.parse(text, entity="e", project="p")) == expected
 
 
+@pytest.mark.parametrize("alias", ["v00", "v999999999999999999999"])
+def test_an_address_with_a_number_that_no_version_has_says_so(alias: str) -> None:
+    with pytest.raises(ValueError, match=f"no version is called {alias!r}"):
+        Address.parse(f"model:{alias}", entity="e", project="p")
+
+
+def test_a_path_that_comes_to_nothing_is_refused_as_it_was_given() -> None:
+    with pytest.raises(ValueError, match=r"entry path '\./' names no entry"):
+        names.normalise_entry_path("./")
+
+
 @pytest.mark.parametrize("text", ["", ":v1", "m:", "a/b/c/d", "a//m", "m:a/b", "m:a:b", "m:v01", "../m", 3, None])
 def test_addresses_that_mean_nothing_are_refused(text: object) -> None:
     with pytest.raises(InvalidRequest):

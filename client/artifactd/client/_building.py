@@ -75,7 +75,7 @@ class Buildable(Editable):
                 if self._same(draft, known, file):
                     return self._drafted(known)
                 if not overwrite:
-                    raise _exists(target, "overwrite=True")
+                    raise _exists(target, "choose another name, or pass overwrite=True")
             return self._put(draft, draft.add(target, file, policy))
 
     @also_called(local_path="path")
@@ -108,7 +108,7 @@ class Buildable(Editable):
                     if self._same(draft, known, file):
                         continue
                     if not merge:
-                        raise _exists(target, "merge=True")
+                        raise _exists(target, "choose another name, or pass merge=True")
                 status = entry.stat() if policy == "immutable" else None
                 added.append(draft.add(target, entry.path if policy == "move" else file, policy, status))
             for new in added:
@@ -223,7 +223,7 @@ class Buildable(Editable):
         self._table.check(entry.path for entry in new)
         for entry in new:
             if self._table.get(entry.path) not in (None, entry):
-                raise _exists(entry.path, "another name=")
+                raise _exists(entry.path, "choose another name")
         for entry in new:
             self._table.put(entry)
 
@@ -305,7 +305,7 @@ class Buildable(Editable):
     def _check_new(self, target: str, *, replace: bool) -> None:
         self._table.check([target])
         if not replace and self._table.get(target) is not None:
-            raise _exists(target, "mode='w'")
+            raise _exists(target, "choose another name, or pass mode='w'")
 
     def _put(self, draft: Draft, entry: DraftEntry) -> Entry:
         replaced = self._table.put(entry)
@@ -334,5 +334,5 @@ def _exists(target: str, remedy: str) -> InvalidRequest:
     return InvalidRequest(
         "an entry with this name and other content was added already",
         subject=target,
-        remedy=f"choose another name, or pass {remedy}",
+        remedy=remedy,
     )

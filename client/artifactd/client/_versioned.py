@@ -118,6 +118,6 @@ class Versioned:
             raise ArtifactNotLoggedError(
                 f"{what} is known only once the artifact is committed",
                 subject=self._name,
-                remedy="log it with log_artifact, then wait()",
+                remedy="log it with log_artifact, then wait()" if self._handle is None else "wait() for it",
             )
         return self._version, self._link

@@ -124,7 +124,10 @@ def normalise_entry_path(path: object) -> str:
         raise InvalidRequest(f"entry path must be a string, not {type(path).__name__}")
     if path.startswith("/"):
         raise InvalidRequest(f"entry path {path!r} is absolute", remedy="name entries relative to the artifact")
-    return check_new_entry_path("/".join(part for part in path.split("/") if part not in ("", ".")))
+    normal = "/".join(part for part in path.split("/") if part not in ("", "."))
+    if not normal:
+        raise InvalidRequest(f"entry path {path[:200]!r} names no entry", remedy="use a relative POSIX path")
+    return check_new_entry_path(normal)
 
 
 def check_new_entry_path(path: str) -> str:
@@ -199,6 +202,10 @@ class Address:
         *scope, name = parts
         scope = [entity, project][: 2 - len(scope)] + scope
         if alias and version_number(alias) is None:
+            if _RESERVED_VERSION.match(alias):
+                raise InvalidRequest(
+                    f"no version is called {alias[:40]!r}", subject=text[:300], remedy="write v0, v1, …"
+                )
             check_alias(alias)
         return cls(
             check_scope(scope[0], "entity"),
