@@ -56,7 +56,10 @@ class Editable(Versioned):
 
     @property
     def ttl(self) -> timedelta | None:
-        """How long the version is to live after `created_at`; None is for ever. May be set to a number of days."""
+        """How long the version is to live after `created_at`; None is for ever. May be set to a number of days.
+
+        Recorded only: in this release nothing is deleted when it has run out.
+        """
         return None if self._ttl is None else timedelta(seconds=self._ttl)
 
     @ttl.setter
@@ -118,8 +121,9 @@ class Editable(Versioned):
     def delete(self, delete_aliases: bool = False) -> None:
         """Delete the committed version; its number is not used again. Of a link, only the link.
 
-        Its contents go later, once no version needs them. No alias is re-pointed, not even `latest`. Raises
-        `InvalidRequest` for a version with aliases, unless `delete_aliases`; `ArtifactNotLoggedError`.
+        Its contents stay in the store: in this release nothing removes them. No alias is re-pointed, not even
+        `latest`. Raises `InvalidRequest` for a version with aliases, unless `delete_aliases`;
+        `ArtifactNotLoggedError`.
 
         >>> artifact.delete(delete_aliases=True)
         >>> api.artifact_exists("images:v0")
