@@ -8,9 +8,9 @@
 >>> handle.version
 'v0'
 
-`run` is the active run, None without one; `data_types` is the module of what artifacts store besides files;
-`__version__` is the release. Importing this package costs next to nothing: each name is loaded when it is first
-used.
+`run` is the active run and `config` its configuration, None without one; `data_types` is the module of what
+artifacts store besides files; `__version__` is the release. Importing this package costs next to nothing:
+each name is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
         finish,
         finish_artifact,
         init,
+        link_artifact,
         log_artifact,
+        login,
         upsert_artifact,
         use_artifact,
     )
@@ -59,6 +61,8 @@ if TYPE_CHECKING:
     __version__: str
     run: Run | None
     """The process's active run: set by `init`, cleared when it finishes."""
+    config: Any
+    """The active run's `config`."""
 
 __all__ = [
     "Api",
@@ -88,11 +92,14 @@ __all__ = [
     "VerificationFailed",
     "WaitTimeout",
     "__version__",
+    "config",
     "data_types",
     "finish",
     "finish_artifact",
     "init",
+    "link_artifact",
     "log_artifact",
+    "login",
     "run",
     "upsert_artifact",
     "use_artifact",
@@ -103,7 +110,9 @@ _HOMES = {
         "finish",
         "finish_artifact",
         "init",
+        "link_artifact",
         "log_artifact",
+        "login",
         "upsert_artifact",
         "use_artifact",
     ),
@@ -121,6 +130,9 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 def __getattr__(name: str) -> Any:
     if name == "run":
         return import_module("artifactd.client._defaults").active_run()
+    if name == "config":
+        active = import_module("artifactd.client._defaults").active_run()
+        return None if active is None else active.config
     if name == "__version__":
         value: Any = import_module("importlib.metadata").version("artifactd")
     elif name == "data_types":

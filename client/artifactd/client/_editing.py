@@ -141,6 +141,18 @@ class Editable(Versioned):
             Done,
         )
 
+    def unlink(self) -> None:
+        """Delete the link with its aliases; its source stays. Raises `InvalidRequest` for what is no link.
+
+        >>> linked = artifact.link("registry/animals")
+        >>> linked.unlink()
+        >>> api.artifact_exists("registry/animals:v0"), api.artifact_exists("images:v0")
+        (False, True)
+        """
+        if not self.is_link:
+            raise InvalidRequest("the version is no link", subject=self.name, remedy="delete() deletes a version")
+        self.delete(delete_aliases=True)
+
     def link(self, target_path: str, aliases: Sequence[str] | None = None) -> Artifact:
         """Link the committed version into the collection `[[entity/]project/]name`; returns the link.
 
