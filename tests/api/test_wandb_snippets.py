@@ -302,6 +302,17 @@ def test_parameters_go_by_their_other_names_as_well(name: str) -> None:
             wandb.Artifact("a", "b").add_file(path="images/0.png", local_path="images/0.png")
 
 
+def test_a_part_stays_a_draft_and_what_finishes_it_is_a_version(name: str) -> None:
+    with wandb.init(project=name, group="night-7") as run:
+        part = wandb.Artifact("predictions", type="result")
+        part.add_file("bicycle-data.h5")
+        run.upsert_artifact(part)
+        whole = wandb.Artifact("predictions", type="result")
+        run.finish_artifact(whole).wait(SECONDS)
+    assert (part.is_draft(), part.distributed_id) == (True, "night-7")
+    assert (whole.is_draft(), whole.distributed_id) == (False, "night-7")
+
+
 def test_log_in_and_link_from_the_module_with_a_run_and_without(name: str) -> None:
     assert wandb.login(key="not asked for", relogin=True)
     assert wandb.config is None

@@ -86,12 +86,12 @@ class Artifact(Buildable, Readable):
         return self._handle.state if self._handle else "draft"
 
     def is_draft(self) -> bool:
-        """Whether it is not committed, also where it is on its way.
+        """Whether it is not committed, also where it is on its way; a part of a draft stays one.
 
         >>> draft.is_draft(), artifact.is_draft()
         (True, False)
         """
-        return self.state != "committed"
+        return self.state != "committed" or (self._part is not None and not self._part.finish)
 
     @property
     def incremental(self) -> bool:
