@@ -4,7 +4,7 @@
 >>> with artifactd.init(project="bikes", job_type="train"):
 ...     artifact = artifactd.Artifact("model", "model", metadata={"epoch": 3})
 ...     entry = artifact.add_file("checkpoint.pt")
-...     handle = artifactd.log_artifact(artifact)   # accepted: survives a kill of either process
+...     handle = artifactd.log_artifact(artifact)  # accepted: survives a kill of either process
 >>> handle.version
 'v0'
 
