@@ -300,3 +300,45 @@ def test_parameters_go_by_their_other_names_as_well(name: str) -> None:
         assert used.get_entry(name="data.h5").path == "data.h5"
         with pytest.raises(TypeError, match="both 'path' and 'local_path'"):
             wandb.Artifact("a", "b").add_file(path="images/0.png", local_path="images/0.png")
+
+
+def test_a_part_stays_a_draft_and_what_finishes_it_is_a_version(name: str) -> None:
+    with wandb.init(project=name, group="night-7") as run:
+        part = wandb.Artifact("predictions", type="result")
+        part.add_file("bicycle-data.h5")
+        run.upsert_artifact(part)
+        whole = wandb.Artifact("predictions", type="result")
+        run.finish_artifact(whole).wait(SECONDS)
+    assert (part.is_draft(), part.distributed_id) == (True, "night-7")
+    assert (whole.is_draft(), whole.distributed_id) == (False, "night-7")
+
+
+def test_log_in_and_link_from_the_module_with_a_run_and_without(name: str) -> None:
+    assert wandb.login(key="not asked for", relogin=True)
+    assert wandb.config is None
+    with wandb.init(project=name, config={"lr": 0.1}) as run:
+        assert wandb.config["lr"] == 0.1
+        artifact = wandb.Artifact("bike-dataset", type="dataset")
+        artifact.add_file("bicycle-data.h5")
+        linked = wandb.link_artifact(artifact, f"{name}-registry/bikes", aliases=["staging"])
+    assert run.url is None
+    assert wandb.Api().run("/".join(wandb.Api().run(run.path).path)).id == run.id
+    assert (linked.source_project, linked.source_version, linked.version) == (name, "v0", "v0")
+    assert (linked.collection.project, linked.collection.name) == (f"{name}-registry", "bikes")
+    assert (linked.source_collection.project, linked.source_collection.name) == (name, "bike-dataset")
+    assert linked.source_entity == linked.entity
+    assert set(linked.collection.aliases) == {"latest", "staging"}
+
+    draft = wandb.Artifact("bike-dataset", type="dataset", incremental=True)
+    draft.add_dir("images")
+    assert (draft.is_draft(), draft.incremental, draft.distributed_id) == (True, True, None)
+    again = wandb.link_artifact(draft, f"{name}-registry/bikes-without-run")
+    assert (draft.is_draft(), again.source_name) == (False, draft.name)
+    again.unlink()
+    assert not wandb.Api().artifact_exists(f"{name}-registry/bikes-without-run:v0")
+    with pytest.raises(ValueError, match="is no link"):
+        draft.unlink()
+    kind = wandb.Api().artifact_type("dataset", f"{name}-registry")
+    assert kind.collection("bikes").artifacts()[0].version == "v0"
+    with pytest.raises(wandb.ArtifactNotFound, match="bike"):
+        kind.collection("bike")

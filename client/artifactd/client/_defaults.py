@@ -24,7 +24,9 @@ __all__ = [
     "finish",
     "finish_artifact",
     "init",
+    "link_artifact",
     "log_artifact",
+    "login",
     "set_active_run",
     "upsert_artifact",
     "use_artifact",
@@ -136,6 +138,28 @@ def log_artifact(
     return (_run or default_client()).log_artifact(
         artifact_or_path, name, type, aliases, tags, after=after, priority=priority
     )
+
+
+def link_artifact(artifact: Artifact, target_path: str, aliases: Sequence[str] | None = None) -> Artifact:
+    """`Run.link_artifact` by the active run, or `Artifact.link` of the logged artifact without one.
+
+    >>> artifactd.link_artifact(artifact, "registry/animals", aliases=["production"]).name
+    'animals:v0'
+    """
+    if _run is not None:
+        return _run.link_artifact(artifact, target_path, aliases)
+    if artifact.state == "draft":
+        log_artifact(artifact)
+    return artifact.wait().link(target_path, aliases)
+
+
+def login(key: str | None = None, **options: Any) -> bool:
+    """Nothing: the daemon knows its callers by their user id. Takes what W&B's takes, and returns True.
+
+    >>> artifactd.login()
+    True
+    """
+    return True
 
 
 def upsert_artifact(

@@ -56,7 +56,10 @@ class Editable(Versioned):
 
     @property
     def ttl(self) -> timedelta | None:
-        """How long the version is to live after `created_at`; None is for ever. May be set to a number of days."""
+        """How long the version is to live after `created_at`; None is for ever. May be set to a number of days.
+
+        Recorded only: in this release nothing is deleted when it has run out.
+        """
         return None if self._ttl is None else timedelta(seconds=self._ttl)
 
     @ttl.setter
@@ -118,8 +121,9 @@ class Editable(Versioned):
     def delete(self, delete_aliases: bool = False) -> None:
         """Delete the committed version; its number is not used again. Of a link, only the link.
 
-        Its contents go later, once no version needs them. No alias is re-pointed, not even `latest`. Raises
-        `InvalidRequest` for a version with aliases, unless `delete_aliases`; `ArtifactNotLoggedError`.
+        Its contents stay in the store: in this release nothing removes them. No alias is re-pointed, not even
+        `latest`. Raises `InvalidRequest` for a version with aliases, unless `delete_aliases`;
+        `ArtifactNotLoggedError`.
 
         >>> artifact.delete(delete_aliases=True)
         >>> api.artifact_exists("images:v0")
@@ -136,6 +140,18 @@ class Editable(Versioned):
             ),
             Done,
         )
+
+    def unlink(self) -> None:
+        """Delete the link with its aliases; its source stays. Raises `InvalidRequest` for what is no link.
+
+        >>> linked = artifact.link("registry/animals")
+        >>> linked.unlink()
+        >>> api.artifact_exists("registry/animals:v0"), api.artifact_exists("images:v0")
+        (False, True)
+        """
+        if not self.is_link:
+            raise InvalidRequest("the version is no link", subject=self.name, remedy="delete() deletes a version")
+        self.delete(delete_aliases=True)
 
     def link(self, target_path: str, aliases: Sequence[str] | None = None) -> Artifact:
         """Link the committed version into the collection `[[entity/]project/]name`; returns the link.

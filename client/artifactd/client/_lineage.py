@@ -87,6 +87,16 @@ class ApiRun(RunLineage):
     def __repr__(self) -> str:
         return f"<ApiRun {self.entity}/{self.project}/{self.id} {self.state}>"
 
+    @property
+    def path(self) -> list[str]:
+        """Entity, project and id."""
+        return [self.entity, self.project, self.id]
+
+    @property
+    def url(self) -> None:
+        """None: there is no page of a run to look at."""
+        return None
+
 
 def logged_by(link: Link, version: Version) -> ApiRun | None:
     """See `Artifact.logged_by`."""

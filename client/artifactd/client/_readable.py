@@ -45,8 +45,9 @@ class Readable(Versioned):
         References are fetched like files, in the state that was recorded, but those of unknown schemes are left
         out. `ReferenceChanged` says that what one points to is not any more what the version recorded.
 
-        Raises `CorruptDownload`, `InvalidRequest` where a link or a directory is in the way or `root` can be no
-        directory, `Denied`, `OutOfSpace`, `DaemonUnavailable`, `ArtifactNotLoggedError`.
+        Raises `EntryNotFound` where no path starts with `path_prefix`, naming near matches; `CorruptDownload`,
+        `InvalidRequest` where a link or a directory is in the way or `root` can be no directory, `Denied`,
+        `OutOfSpace`, `DaemonUnavailable`, `ArtifactNotLoggedError`.
 
         >>> artifact.download()
         'artifacts/images:v0'
@@ -139,19 +140,23 @@ class Readable(Versioned):
         (file,) = self.files()
         return self._bring(file._entry, root)
 
-    def files(self, names: Sequence[str] | None = None) -> Iterator[ArtifactFile]:
-        """Every file, or those at `names`, in the order of their paths.
+    def files(self, names: str | Sequence[str] | None = None) -> Iterator[ArtifactFile]:
+        """Every file, or those at `names` that there are, in the order of their paths.
+
+        Looking at them raises `EntryNotFound`, naming near matches, if `names` are given and none is there.
 
         >>> [(file.name, file.size) for file in artifact.files()]
         [('cat.png', 3), ('dog.png', 3)]
         """
-        from artifactd.client._manifest import read_entries
+        from artifactd.client._manifest import find_entry, read_entries
 
         version, daemon = self._require_version("files")
-        wanted = None if names is None else set(names)
-        for entry in read_entries(daemon, version):
-            if wanted is None or entry.path in wanted:
-                yield ArtifactFile(entry.path, entry.size, entry.digest, self._entry(entry))
+        wanted = None if names is None else {names} if isinstance(names, str) else set(names)
+        found = [entry for entry in read_entries(daemon, version) if wanted is None or entry.path in wanted]
+        if wanted and not found:
+            find_entry(daemon, version, min(wanted))
+        for entry in found:
+            yield ArtifactFile(entry.path, entry.size, entry.digest, self._entry(entry))
 
     def _entry(self, entry: manifest.Entry) -> Entry:
         return Entry(entry.path, entry.size, entry.digest, self, entry.reference)

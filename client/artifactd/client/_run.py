@@ -240,6 +240,16 @@ class Run(RunLineage):
             raise failures[0]
 
     @property
+    def path(self) -> str:
+        """`entity/project/id`."""
+        return f"{self.entity}/{self.project}/{self.id}"
+
+    @property
+    def url(self) -> None:
+        """None: there is no page of a run to look at."""
+        return None
+
+    @property
     def _is_ours(self) -> bool:
         """Whether this process began the run; a forked child of the one that did may log by it."""
         return os.getpid() == self._pid

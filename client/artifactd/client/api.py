@@ -8,7 +8,7 @@ from typing import Any
 
 from artifactd.client._addresses import parse_collection, parse_project, parse_run
 from artifactd.client._arguments import check_count, check_timeout
-from artifactd.client._collections import ArtifactCollection, ArtifactType, collections_in
+from artifactd.client._collections import ArtifactCollection, ArtifactType, collection_in, collections_in
 from artifactd.client._defaults import default_client
 from artifactd.client._lineage import ApiRun
 from artifactd.client._link import Link
@@ -148,10 +148,7 @@ class Api:
         1
         """
         place = parse_collection(name, **self._defaults)
-        found = collections_in(self._link, place.entity, place.project, type_name, place.name)
-        if not found:
-            raise ArtifactNotFound(f"no such collection of type {type_name!r}", subject=place.collection)
-        return found[0]
+        return collection_in(self._link, place.entity, place.project, type_name, place.name)
 
     def artifact_collection_exists(self, name: str, type: str) -> bool:
         """Whether there is such a collection of `type`.

@@ -86,6 +86,24 @@ class Artifact(Buildable, Readable):
             return "committed"
         return self._handle.state if self._handle else "draft"
 
+    def is_draft(self) -> bool:
+        """Whether it is not committed, also where it is on its way; a part of a draft stays one.
+
+        >>> draft.is_draft(), artifact.is_draft()
+        (True, False)
+        """
+        return self.state != "committed" or (self._part is not None and not self._part.finish)
+
+    @property
+    def incremental(self) -> bool:
+        """Whether it was made with `incremental=True`; False of a version that was looked up."""
+        return self._incremental
+
+    @property
+    def distributed_id(self) -> str | None:
+        """The draft of several writers that this object was upserted to or finished; None of any other."""
+        return None if self._part is None else self._part.distributed_id
+
     @property
     def entries(self) -> dict[str, Entry]:
         """Every entry by its path. Once committed this reads the manifest from the daemon, each time."""

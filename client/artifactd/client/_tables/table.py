@@ -158,6 +158,14 @@ class Table:
         cells = [row[index] for row in self._read()]
         return frames.to_array(cells) if convert_to == "numpy" else cells
 
+    def get_index(self) -> list[int]:
+        """The rows' indices, from 0, as `iterrows` gives them.
+
+        >>> artifactd.Table(["id", "label"], [[1, "cat"], [2, "dog"]]).get_index()
+        [0, 1]
+        """
+        return list(range(len(self)))
+
     def add_data(self, *data: Any) -> None:
         """Add one row: a cell for each column. Raises `InvalidRequest`, and adds nothing then.
 
