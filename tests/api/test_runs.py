@@ -102,6 +102,18 @@ def test_a_run_with_a_known_id_goes_on(daemon: DaemonProcess, name: str) -> None
         assert state_of(daemon, run) == "running"
 
 
+def test_a_run_that_goes_on_knows_what_it_was_and_is_not_given_again(name: str) -> None:
+    with artifactd.init("bikes", "me", "train", "sweep", "first", {"lr": 0.1, "layers": 3}, id=name):
+        pass
+    with artifactd.init("bikes", "me", config={"lr": 0.2}, id=name) as run:
+        assert (run.name, run.job_type, run.group, run.config) == (
+            "first",
+            "train",
+            "sweep",
+            {"lr": 0.2, "layers": 3},
+        )
+
+
 def test_the_next_init_finishes_the_run_before(daemon: DaemonProcess) -> None:
     first = artifactd.init()
     with artifactd.init() as second:

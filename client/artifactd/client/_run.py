@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
@@ -24,7 +25,7 @@ from artifactd.client._progress import follow
 from artifactd.client._run_lock import RunLock
 from artifactd.protocol import names
 from artifactd.protocol.errors import ArtifactdError, InvalidRequest
-from artifactd.protocol.messages import Done, FinishRun, StartRun
+from artifactd.protocol.messages import Done, FinishRun, GetRun, RunRecord, StartRun
 
 if TYPE_CHECKING:
     from artifactd.client.artifact import Artifact
@@ -47,8 +48,8 @@ class Run(RunLineage):
     process that made it: when that is killed, the daemon closes it as `crashed`, whatever forked children do.
     What the run logged is committed all the same.
 
-    `id`, `name`, `entity`, `project`, `job_type`, `group` and `config` are what it was started with; `state` is
-    `running`, `finished` or `failed`.
+    `id`, `name`, `entity`, `project`, `job_type`, `group` and `config` are what it was started with, or what an
+    earlier run of the same id left that was not given again; `state` is `running`, `finished` or `failed`.
 
     >>> with artifactd.init(job_type="train", config={"lr": 0.1}) as run:
     ...     print(run.job_type, run.config, run.state)
@@ -94,6 +95,8 @@ class Run(RunLineage):
         self._lock = RunLock(runs, self.entity, self.project, self.id) if runs else None
         try:
             self._link.request(start if self._lock is None else replace(start, lock=self._lock.name), Done)
+            if id is not None:
+                self._recall()
         except BaseException:
             if self._lock is not None:
                 # It may have been recorded all the same.
@@ -233,6 +236,12 @@ class Run(RunLineage):
         self._close("failed" if exit_code else "finished")
         if failures:
             raise failures[0]
+
+    def _recall(self) -> None:
+        """Learn what is recorded of the run: what was given, and what it had before."""
+        record = self._link.request(GetRun(entity=self.entity, project=self.project, id=self.id), RunRecord)
+        self.name, self.job_type, self.group = record.name, record.job_type, record.group
+        self.config = json.loads(record.config)
 
     @property
     def _is_ours(self) -> bool:

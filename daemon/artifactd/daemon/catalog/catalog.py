@@ -212,7 +212,7 @@ class Catalog:
             return list_run_versions(connection, request)
 
     def start_run(self, uid: int, request: messages.StartRun) -> None:
-        """Record a run, or the return of one with the same id. Raises `Denied` for another user's run."""
+        """Record a run, or the return of one with the same id; see `runs.put_run`. Raises `Denied`, `InvalidRequest`."""
         with self._writing() as connection:
             put_run(connection, uid, request)
 

@@ -9,7 +9,11 @@ __all__ = ["FinishRun", "GetRun", "GetRunVersions", "GetRuns", "GetUsers", "RunR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRun:
-    """Record a run, or the return of one with the same id. Answered by `Done`."""
+    """Record a run, or the return of one with the same id. Answered by `Done`.
+
+    A run that returns keeps its name if `name` is its id, its job type and group if they are None, and the keys of
+    its config that are not given again.
+    """
 
     id: str
     entity: str
