@@ -89,8 +89,10 @@ def init(
     """Start a run with the process's default client and make it the active one; an active one is finished.
 
     Only in the process that began it: a forked child that starts a run of its own leaves its parent's open.
-    `id` resumes an earlier run, which keeps what is not given again: of its config, each key. `config` is a JSON object, recorded as it is now. Use the run as a context
-    manager, or call its `finish`. Raises `InvalidRequest`, `DaemonUnavailable`.
+    `id` resumes an earlier run, which keeps what is not given again: of its config, each key. `config` is a JSON
+    object, recorded as it is now. Use the run as a context manager, or call its `finish`.
+
+    Raises `InvalidRequest`, `DaemonUnavailable`.
 
     >>> with artifactd.init(project="bikes", job_type="evaluate", config={"threshold": 0.5}) as run:
     ...     images = run.use_artifact("images:best")
