@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from artifactd.client import _defaults, _exit
 from artifactd.client._connection import now
-from artifactd.client._keywords import also_called
+from artifactd.client._keywords import also_called, ignores
 from artifactd.client._lineage import RunLineage
 from artifactd.client._linking import link_version
 from artifactd.client._logging import Scope, log, use
 from artifactd.client._metadata import pack_json
 from artifactd.client._parallel import finish, upsert
 from artifactd.client._progress import follow
+from artifactd.client._resume import check_resume
 from artifactd.client._run_lock import RunLock
 from artifactd.protocol import names
 from artifactd.protocol.errors import ArtifactdError, InvalidRequest
@@ -66,8 +67,12 @@ class Run(RunLineage):
         name: str | None = None,
         config: Mapping[str, Any] | None = None,
         id: str | None = None,
+        resume: str | bool | None = None,
     ) -> None:
-        """Records the start of the run. Raises `InvalidRequest`, `Denied`, `OutOfSpace`, `DaemonUnavailable`."""
+        """Records the start of the run.
+
+        Raises `InvalidRequest`, `ArtifactNotFound`, `Denied`, `OutOfSpace`, `DaemonUnavailable`.
+        """
         self._link = client.link
         self.id = names.check_scope(id or _random_id(), "run id")
         self.project = names.check_scope(project or client.scope.project, "project")
@@ -91,6 +96,7 @@ class Run(RunLineage):
             host=socket.gethostname(),
             pid=os.getpid(),
         )
+        check_resume(self._link, resume, self.entity, self.project, id)
         runs = self._link.welcome().runs
         self._lock = RunLock(runs, self.entity, self.project, self.id) if runs else None
         try:
@@ -186,6 +192,7 @@ class Run(RunLineage):
         self._pending.append(handle)
         return handle
 
+    @ignores("use_as")
     @also_called(artifact_or_name="address_or_artifact")
     def use_artifact(
         self,
@@ -219,6 +226,7 @@ class Run(RunLineage):
         version, link = artifact.wait()._require_version("link_artifact")
         return link_version(link, version, target_path, aliases, entity=self.entity, project=self.project)
 
+    @ignores("quiet")
     def finish(self, exit_code: int | None = None) -> None:
         """Wait for what the run logged, then close it: as failed if `exit_code` is given and not 0.
 

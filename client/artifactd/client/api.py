@@ -9,6 +9,7 @@ from typing import Any
 from artifactd.client._addresses import parse_collection, parse_project, parse_run
 from artifactd.client._collections import ArtifactCollection, ArtifactType, collections_in
 from artifactd.client._defaults import default_client
+from artifactd.client._keywords import ignores
 from artifactd.client._lineage import ApiRun
 from artifactd.client._link import Link
 from artifactd.client._logging import Scope, look_up
@@ -37,6 +38,7 @@ class Api:
     'v0'
     """
 
+    @ignores("api_key")
     def __init__(
         self,
         overrides: Mapping[str, str] | None = None,

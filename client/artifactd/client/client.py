@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from artifactd.client import _defaults
-from artifactd.client._keywords import also_called
+from artifactd.client._keywords import also_called, ignores
 from artifactd.client._link import Link
 from artifactd.client._logging import Scope, as_name, log, look_up, use
 from artifactd.client._parallel import finish, upsert
@@ -167,6 +167,7 @@ class Client:
         """
         return finish(self.link, self.scope, artifact_or_path, distributed_id, name, type, aliases)
 
+    @ignores("use_as")
     @also_called(artifact_or_name="address_or_artifact")
     def use_artifact(
         self,
