@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+from argparse import Namespace
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,6 +115,35 @@ def test_a_run_that_goes_on_knows_what_it_was_and_is_not_given_again(name: str) 
             "sweep",
             {"lr": 0.2, "layers": 3},
         )
+
+
+def config_of(daemon: DaemonProcess, run: Run) -> object:
+    ((config,),) = query(daemon, "SELECT config FROM runs WHERE id = ?", run.id)
+    return json.loads(config)
+
+
+def test_what_is_set_in_the_config_later_is_recorded_with_the_next_artifact_and_at_the_end(
+    daemon: DaemonProcess, name: str
+) -> None:
+    with artifactd.init(config=Namespace(lr=0.1, path="a")) as run:
+        run.config["layers"] = (1, 2)
+        run.config.update({"path": "b"}, allow_val_change=True)
+        run.config.setdefaults({"path": "c", "seed": 1})
+        assert run.config == {"lr": 0.1, "path": "b", "layers": [1, 2], "seed": 1}
+        assert config_of(daemon, run) == {"lr": 0.1, "path": "a"}
+        run.log_artifact(made_of(name, {}))
+        assert config_of(daemon, run) == run.config.as_dict()
+        run.config.lr = 0.2
+        assert (run.config.lr, hasattr(run.config, "missing")) == (0.2, False)
+        with pytest.raises(InvalidRequest, match=r"config.*bad"):
+            run.config.update({"good": 1, "bad": object()})
+    assert config_of(daemon, run) == run.config == {"lr": 0.2, "path": "b", "layers": [1, 2], "seed": 1}
+
+
+@pytest.mark.parametrize("config", ["settings.yaml", ["lr"], 5])
+def test_a_config_that_is_no_mapping_is_refused(config: Any) -> None:
+    with pytest.raises(InvalidRequest, match=r"config must be a dict or an argparse\.Namespace"):
+        artifactd.init(config=config)
 
 
 def test_the_next_init_finishes_the_run_before(daemon: DaemonProcess) -> None:

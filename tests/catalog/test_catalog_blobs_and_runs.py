@@ -76,6 +76,21 @@ def test_a_run_that_returns_keeps_what_is_not_given_again(catalog: Catalog, cata
     assert rows(catalog_url, said) == [("other", "eval", "h", '{"lr":2,"n":1.00}')]
 
 
+def test_a_late_config_changes_nothing_else_of_a_run(catalog: Catalog, catalog_url: str) -> None:
+    everything = select(runs)
+    catalog.start_run(1, start(job_type="fit", config='{"lr":1}', lock="a", pid=4))
+    catalog.finish_run(1, FinishRun(id="r1", entity="team", project="vision"))
+    before = str(rows(catalog_url, everything))
+    late = replace(start(config='{"n":2}', config_only=True), name="other")
+    for _ in range(2):
+        catalog.start_run(1, late)
+    assert str(rows(catalog_url, everything)) == before.replace('{"lr":1}', '{"lr":1,"n":2}')
+    with pytest.raises(Denied):
+        catalog.start_run(2, late)
+    with pytest.raises(ArtifactNotFound):
+        catalog.start_run(1, replace(late, id="nobody"))
+
+
 def test_the_configs_of_a_run_are_bounded_together(catalog: Catalog, catalog_url: str) -> None:
     half = "x" * 600_000
     catalog.start_run(1, start(config=f'{{"a":"{half}"}}'))

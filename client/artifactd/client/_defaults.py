@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from artifactd.client._keywords import also_called, ignores
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from artifactd.client._run import Run
     from artifactd.client.artifact import Artifact
     from artifactd.client.client import Client
@@ -89,7 +91,7 @@ def init(
     job_type: str | None = None,
     group: str | None = None,
     name: str | None = None,
-    config: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | Namespace | None = None,
     id: str | None = None,
     resume: str | bool | None = None,
 ) -> Run:
@@ -97,7 +99,7 @@ def init(
 
     Only in the process that began it: a forked child that starts a run of its own leaves its parent's open.
     `id` resumes an earlier run, which keeps what is not given again: of its config, each key. `config` is a JSON
-    object, recorded as it is now. Use the run as a context manager, or call its `finish`.
+    object or an `argparse.Namespace`. Use the run as a context manager, or call its `finish`.
 
     With `resume="must"` the run must exist (else `ArtifactNotFound`), with `"never"` it must not
     (`InvalidRequest`); other values of W&B change nothing. Raises `InvalidRequest`, `DaemonUnavailable`.

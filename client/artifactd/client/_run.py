@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from artifactd.client import _defaults, _exit
+from artifactd.client._config import Config
 from artifactd.client._connection import now
 from artifactd.client._keywords import also_called, ignores
 from artifactd.client._lineage import RunLineage
@@ -29,6 +30,8 @@ from artifactd.protocol.errors import ArtifactdError, InvalidRequest
 from artifactd.protocol.messages import Done, FinishRun, GetRun, RunRecord, StartRun
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from artifactd.client.artifact import Artifact
     from artifactd.client.client import Client
     from artifactd.client.handle import LogHandle
@@ -50,7 +53,9 @@ class Run(RunLineage):
     What the run logged is committed all the same.
 
     `id`, `name`, `entity`, `project`, `job_type`, `group` and `config` are what it was started with, or what an
-    earlier run of the same id left that was not given again; `state` is `running`, `finished` or `failed`.
+    earlier run of the same id left that was not given again. What is set in `config` later is recorded with the
+    next artifact that is logged, at the latest when the run is closed. `state` is `running`, `finished` or
+    `failed`.
 
     >>> with artifactd.init(job_type="train", config={"lr": 0.1}) as run:
     ...     print(run.job_type, run.config, run.state)
@@ -65,7 +70,7 @@ class Run(RunLineage):
         job_type: str | None = None,
         group: str | None = None,
         name: str | None = None,
-        config: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | Namespace | None = None,
         id: str | None = None,
         resume: str | bool | None = None,
     ) -> None:
@@ -81,7 +86,7 @@ class Run(RunLineage):
         self.job_type = job_type
         self.group = group
         self.name = name or self.id
-        self.config: dict[str, Any] = dict(config or {})
+        self._config = Config(config)
         self.state = "running"
         self._pid = os.getpid()
         self._pending: list[LogHandle] = []
@@ -92,7 +97,7 @@ class Run(RunLineage):
             name=self.name,
             job_type=job_type,
             group=group,
-            config=pack_json(self.config, "config"),
+            config=pack_json(dict(self._config), "config"),
             host=socket.gethostname(),
             pid=os.getpid(),
         )
@@ -146,6 +151,7 @@ class Run(RunLineage):
         True
         """
         self._require_running()
+        self._record_config()
         handle = log(
             self._link, self._scope, artifact_or_path, name, type, aliases, tags, after=after, priority=priority
         )
@@ -167,6 +173,7 @@ class Run(RunLineage):
         ...     part = run.upsert_artifact("checkpoint.pt", name="model", type="model")
         """
         self._require_running()
+        self._record_config()
         draft = self.group if distributed_id is None else distributed_id
         return upsert(self._link, self._scope, artifact_or_path, draft, name, type, aliases)
 
@@ -187,6 +194,7 @@ class Run(RunLineage):
         'v0'
         """
         self._require_running()
+        self._record_config()
         draft = self.group if distributed_id is None else distributed_id
         handle = finish(self._link, self._scope, artifact_or_path, draft, name, type, aliases)
         self._pending.append(handle)
@@ -249,7 +257,35 @@ class Run(RunLineage):
         """Learn what is recorded of the run: what was given, and what it had before."""
         record = self._link.request(GetRun(entity=self.entity, project=self.project, id=self.id), RunRecord)
         self.name, self.job_type, self.group = record.name, record.job_type, record.group
-        self.config = json.loads(record.config)
+        self._config = Config(json.loads(record.config))
+
+    @property
+    def config(self) -> Config:
+        """The run's settings: a mapping with JSON values, also read and set as attributes.
+
+        >>> run.config.update({"lr": 0.1})
+        >>> run.config.layers = 3
+        >>> run.config["lr"], run.config
+        (0.1, {'lr': 0.1, 'layers': 3})
+        """
+        return self._config
+
+    def _record_config(self, deadline: float | None = None) -> None:
+        """Tell the daemon what was set in the config since it was told last."""
+        fresh = self._config._fresh()
+        if not fresh:
+            return
+        self._link.require("run_config")
+        request = StartRun(
+            id=self.id,
+            entity=self.entity,
+            project=self.project,
+            name=self.name,
+            config=pack_json(fresh, "config"),
+            config_only=True,
+        )
+        self._link.request(request, Done, deadline=deadline)
+        self._config._sent(fresh)
 
     @property
     def _is_ours(self) -> bool:
@@ -271,6 +307,7 @@ class Run(RunLineage):
     def _close(self, state: str, deadline: float | None = None) -> None:
         if _defaults.active_run() is self:
             _defaults.set_active_run(None)
+        self._record_config(deadline)
         request = FinishRun(id=self.id, entity=self.entity, project=self.project, state=state)
         self._link.request(request, Done, deadline=deadline)
         self.state = state

@@ -35,9 +35,19 @@ def put_run(connection: Connection, uid: int, request: messages.StartRun) -> Non
 
     Left out are None, and a name that is the id; of the config, the keys that are given replace those recorded.
     A lock is of one process and one start: a request with the run's own lock has been carried out before, and
-    must not open again what has ended since. Raises `Denied` for another user's run, `InvalidRequest` for
+    must not open again what has ended since. With `config_only` its config is all that changes, ended or not.
+
+    Raises `Denied` for another user's run, `InvalidRequest` for
     configs that are too much together.
     """
+    if request.config_only:
+        _check_owner(connection, uid, request.entity, request.project, request.id)
+        connection.execute(
+            runs.update()
+            .where(_is(request.entity, request.project, request.id))
+            .values(config=_merged_config(connection, request))
+        )
+        return
     key = {"entity": request.entity, "project": request.project, "id": request.id}
     said = {
         "name": request.name,

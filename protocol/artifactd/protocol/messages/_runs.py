@@ -28,6 +28,8 @@ class StartRun:
     """For display only."""
     lock: str | None = None
     """Name of the file in `Welcome.runs` that the process keeps locked while the run is open."""
+    config_only: bool = False
+    """The run was started: only put the keys of `config` into its own. Needs the feature `run_config`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
