@@ -78,7 +78,8 @@ class Link:
         end = now() + self.timeout + patience if deadline is None else deadline
         resend = _RESEND
         while True:
-            connection = self._connect(end)
+            # A daemon that is away holds nothing back.
+            connection = self._connect(min(end, now() + self.timeout) if deadline is None else end)
             reply = connection.ask(frames, request_id, min(end, now() + patience + resend))
             if reply is not None:
                 keep(connection)
