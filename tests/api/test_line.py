@@ -82,9 +82,13 @@ def test_a_failed_artifact_fails_who_comes_after_it_and_takes_no_number(
     with pytest.raises(FileChanged) as changed:
         doomed.wait(SECONDS)
     assert changed.value.subject == "doomed"
-    with pytest.raises(ArtifactFailed, match=f"logged after {doomed.id}, which was not committed"):
+    with pytest.raises(
+        ArtifactFailed, match=rf"logged after a version of \S+/{name} \(submission {doomed.id}\), which was not"
+    ):
         dependent.wait(SECONDS)
-    with pytest.raises(ArtifactFailed, match=f"logged after {dependent.id}, which was not committed"):
+    with pytest.raises(
+        ArtifactFailed, match=rf"logged after .*/{name}\.model \(submission {dependent.id}\), which was not"
+    ):
         grandchild.wait(SECONDS)
     assert [first.wait(SECONDS).version, behind.wait(SECONDS).version] == ["v0", "v1"]
 

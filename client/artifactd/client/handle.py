@@ -245,8 +245,7 @@ def _failure(submission: Submission) -> ArtifactFailed:
     cause = from_code(error.code, error.message, subject=error.subject, remedy=error.remedy)
     if isinstance(cause, ArtifactFailed):
         return cause
-    message = f"{submission.state}: {error.message}"
-    return ArtifactFailed(message, subject=error.subject or submission.name, remedy=error.remedy)
+    return ArtifactFailed(error.message, subject=error.subject or submission.name, remedy=error.remedy)
 
 
 def progress_of(submission: Submission) -> Progress:
