@@ -81,6 +81,20 @@ def test_a_block_that_raises_fails_the_run_and_what_it_logged_is_still_committed
     assert handle.wait(SECONDS).version == "v0"
 
 
+def test_an_error_that_ends_the_block_names_the_artifacts_that_failed_too(client: Client, name: str) -> None:
+    def train() -> None:
+        with artifactd.init() as run:
+            run.log_artifact(made_of(name, {})).wait(SECONDS)
+            with pytest.raises(ArtifactFailed):
+                run.log_artifact(made_of(name, {}, type="model")).wait(SECONDS)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        train()
+    (note,) = caught.value.__notes__
+    assert note.startswith(f"artifactd: {name} was not committed: ")
+
+
 def test_an_exit_code_fails_the_run(daemon: DaemonProcess) -> None:
     run = artifactd.init()
     run.finish(exit_code=3)

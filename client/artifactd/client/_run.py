@@ -21,7 +21,7 @@ from artifactd.client._lineage import RunLineage
 from artifactd.client._linking import link_version
 from artifactd.client._logging import Scope, log, use
 from artifactd.client._metadata import pack_json
-from artifactd.client._parallel import finish, upsert
+from artifactd.client._parallel import finish, id_of_group, upsert
 from artifactd.client._progress import follow
 from artifactd.client._resume import check_resume
 from artifactd.client._run_lock import RunLock
@@ -129,8 +129,10 @@ class Run(RunLineage):
             return
         if kind is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
             self.finish()
-        else:
-            self._close("failed")
+            return
+        self._close("failed")
+        if error is not None:
+            self._note_failures(error)
 
     def log_artifact(
         self,
@@ -174,7 +176,7 @@ class Run(RunLineage):
         """
         self._require_running()
         self._record_config()
-        draft = self.group if distributed_id is None else distributed_id
+        draft = id_of_group(self.group) if distributed_id is None else distributed_id
         return upsert(self._link, self._scope, artifact_or_path, draft, name, type, aliases)
 
     def finish_artifact(
@@ -195,7 +197,7 @@ class Run(RunLineage):
         """
         self._require_running()
         self._record_config()
-        draft = self.group if distributed_id is None else distributed_id
+        draft = id_of_group(self.group) if distributed_id is None else distributed_id
         handle = finish(self._link, self._scope, artifact_or_path, draft, name, type, aliases)
         self._pending.append(handle)
         return handle
@@ -269,6 +271,17 @@ class Run(RunLineage):
         (0.1, {'lr': 0.1, 'layers': 3})
         """
         return self._config
+
+    def _note_failures(self, error: BaseException) -> None:
+        """Add to `error` which artifacts have failed by now; those on their way are not waited for."""
+        for handle in self._pending:
+            try:
+                submission = handle.look()
+            except ArtifactdError:
+                # What ended the block is what its reader must see.
+                return
+            if submission.error is not None:
+                error.add_note(f"artifactd: {submission.name} was not committed: {submission.error.message}")
 
     def _record_config(self, deadline: float | None = None) -> None:
         """Tell the daemon what was set in the config since it was told last."""

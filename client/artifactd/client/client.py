@@ -128,7 +128,8 @@ class Client:
     ) -> Artifact:
         """Add an artifact's files to a version that several processes, on any nodes, make together.
 
-        They name it by `distributed_id` (letters, digits, `_ - .`), by default the group of the run. Returns once
+        They name it by `distributed_id` (letters, digits, `_ - .`), by default the group of the run (where it has
+        other letters, a name made from it). Returns once
         this part is registered for all of them: the one call that waits for the store and the catalog. It may be
         interrupted; calling it again with the same artifact resolves to the same part. A path is wrapped into an
         artifact as by `log_artifact`. There is no version before `finish_artifact`.
