@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from api.support import SECONDS, made_of, until_state
-from artifactd.client import Artifact, ArtifactFailed, Client, FileChanged, InvalidRequest, LogHandle
+from artifactd.client import Artifact, ArtifactFailed, Client, FileChanged, InvalidRequest, LogHandle, WaitTimeout
 
 
 def log_doomed(client: Client, name: str, directory: Path) -> LogHandle:
@@ -34,6 +34,8 @@ def test_who_is_ready_first_waits_for_who_was_logged_first(
         second = client.log_artifact(made_of(name, {}))
         until_state(second, "ready")
         assert waiting_for(client, second) == f"the commit of {first.id}"
+        with pytest.raises(WaitTimeout, match=f"it is ready, waiting for the commit of {first.id}"):
+            second.wait(0)
         other = client.log_artifact(made_of(f"{name}.other", {}))
         assert other.wait(SECONDS).version == "v0"
         assert second.state == "ready"

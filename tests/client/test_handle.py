@@ -113,8 +113,9 @@ def test_progress_and_state_are_what_the_daemon_says(daemon: FakeDaemon, handle:
 
 
 def test_a_wait_that_runs_out_of_time_says_where_it_stands(daemon: FakeDaemon, handle: LogHandle) -> None:
-    daemon.handler = moves(replace(ACCEPTED, state="uploading"))
-    with pytest.raises(WaitTimeout, match="uploading"):
+    reason = "https://host/a: connection refused"
+    daemon.handler = moves(replace(ACCEPTED, state="uploading", waiting_for=reason))
+    with pytest.raises(WaitTimeout, match="it is uploading, waiting for https://host/a: connection refused"):
         handle.wait(timeout=0.05)
     with pytest.raises(TimeoutError):
         handle.wait(timeout=0)
