@@ -152,7 +152,7 @@ def test_after_a_conflict_the_edit_succeeds_on_a_fresh_look(client: Client, name
     other.description = "theirs"
     other.save()
     artifact.description = "mine"
-    with pytest.raises(Conflict, match="description"):
+    with pytest.raises(Conflict, match=r"description changed after this version was read .*earlier save"):
         artifact.save()
     assert artifact.description == "mine"
     again = Api().artifact(name)

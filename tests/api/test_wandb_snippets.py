@@ -342,3 +342,35 @@ def test_log_in_and_link_from_the_module_with_a_run_and_without(name: str) -> No
     assert kind.collection("bikes").artifacts()[0].version == "v0"
     with pytest.raises(wandb.ArtifactNotFound, match="bike"):
         kind.collection("bike")
+
+
+def test_keywords_that_mean_nothing_here_are_taken_and_those_one_might_miss_are_named_once(name: str) -> None:
+    with pytest.warns(UserWarning, match=r"init\(\) ignores tags, mode: see docs/from-wandb.md") as caught:
+        run = wandb.init(project=name, tags=["a"], mode="offline", notes=None, reinit=True)
+    assert [warning.filename for warning in caught] == [__file__]
+    artifact = wandb.Artifact("bikes", "dataset", use_as=None)
+    artifact.add_file("bicycle-data.h5", is_tmp=True, skip_cache=True)
+    artifact.add_dir("images", name="images", skip_cache=True)
+    run.log_artifact(artifact).wait(SECONDS)
+    assert len(list(run.use_artifact("bikes:latest", use_as="data").files(per_page=10))) > 1
+    with pytest.warns(UserWarning, match="allow_missing_references"):
+        wandb.Api(api_key="k").artifact(f"{name}/bikes").download(multipart=True, allow_missing_references=True)
+    run.finish(quiet=True)
+    with pytest.raises(TypeError, match="tagz"):
+        wandb.init(tagz=["a"])
+
+
+def test_resume_says_whether_the_run_must_have_been_there(name: str) -> None:
+    with pytest.raises(wandb.ArtifactNotFound, match=name):
+        wandb.init(id=name, resume="must")
+    with wandb.init(id=name, resume="never"):
+        pass
+    with pytest.raises(wandb.InvalidRequest, match="exists already"):
+        wandb.init(id=name, resume="never")
+    for resume in ("must", "allow", "auto", True, False, None):
+        with wandb.init(id=name, resume=resume) as run:
+            assert run.id == name
+    with pytest.raises(wandb.InvalidRequest, match="needs the id"):
+        wandb.init(resume="must")
+    with pytest.raises(wandb.InvalidRequest, match="'alow'"):
+        wandb.init(id=name, resume="alow")

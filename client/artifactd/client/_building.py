@@ -14,7 +14,7 @@ from artifactd.client._draft import POLICIES, Draft, Policy, Sealed
 from artifactd.client._editing import Editable
 from artifactd.client._entries import EntryTable
 from artifactd.client._entry import Entry
-from artifactd.client._keywords import also_called
+from artifactd.client._keywords import also_called, ignores
 from artifactd.client._metadata import pack_json
 from artifactd.client._walk import find_files
 from artifactd.protocol.errors import Conflict, EntryNotFound, InvalidRequest
@@ -43,6 +43,7 @@ class Buildable(Editable):
         self._base: Base | None = None
         self._submission: Submission | None = None
 
+    @ignores("is_tmp", "skip_cache")
     @also_called(local_path="path")
     def add_file(
         self,
@@ -78,6 +79,7 @@ class Buildable(Editable):
                     raise _exists(target, "choose another name, or pass overwrite=True")
             return self._put(draft, draft.add(target, file, policy))
 
+    @ignores("skip_cache")
     @also_called(local_path="path")
     def add_dir(
         self,

@@ -96,9 +96,9 @@ class Editable(Versioned):
         the version that has it. A logged artifact is waited for; a draft is logged, by the active run if there
         is one.
 
-        Raises `Conflict` if somebody else changed the same field, or moved the same alias, since this object
-        learned of the version: look it up again. `ArtifactNotFound` if it was deleted, `InvalidRequest`,
-        `DaemonUnavailable`; repeating a call that raised this is safe.
+        Raises `Conflict` if the same field changed, or the same alias moved, since this object learned of the
+        version, also by an earlier save of this program: look it up again. `ArtifactNotFound` if it was
+        deleted, `InvalidRequest`, `DaemonUnavailable`; repeating a call that raised this is safe.
 
         >>> artifact.description = "two animals"
         >>> artifact.aliases.append("reviewed")

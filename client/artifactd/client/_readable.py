@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from artifactd.client._arguments import as_path, check_text
 from artifactd.client._entry import ArtifactFile, Entry
-from artifactd.client._keywords import also_called
+from artifactd.client._keywords import also_called, ignores
 from artifactd.client._versioned import Versioned
 from artifactd.protocol.errors import InvalidRequest
 
@@ -23,6 +23,8 @@ _Path = str | os.PathLike[str]
 class Readable(Versioned):
     """What can be read of a version's files; before it is committed, `ArtifactNotLoggedError` is raised."""
 
+    @ignores("allow_missing_references", aloud=True)
+    @ignores("multipart")
     def download(
         self,
         root: _Path | None = None,
@@ -140,6 +142,7 @@ class Readable(Versioned):
         (file,) = self.files()
         return self._bring(file._entry, root)
 
+    @ignores("per_page")
     def files(self, names: str | Sequence[str] | None = None) -> Iterator[ArtifactFile]:
         """Every file, or those at `names` that there are, in the order of their paths.
 

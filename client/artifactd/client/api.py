@@ -10,6 +10,7 @@ from artifactd.client._addresses import parse_collection, parse_project, parse_r
 from artifactd.client._arguments import check_count, check_timeout
 from artifactd.client._collections import ArtifactCollection, ArtifactType, collection_in, collections_in
 from artifactd.client._defaults import default_client
+from artifactd.client._keywords import ignores
 from artifactd.client._lineage import ApiRun
 from artifactd.client._link import Link
 from artifactd.client._logging import Scope, look_up
@@ -38,6 +39,7 @@ class Api:
     'v0'
     """
 
+    @ignores("api_key")
     def __init__(
         self,
         overrides: Mapping[str, str] | None = None,

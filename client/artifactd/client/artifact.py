@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from artifactd.client._building import Buildable
 from artifactd.client._entry import Entry, Manifest
+from artifactd.client._keywords import ignores
 from artifactd.client._readable import Readable
 from artifactd.protocol.messages import Version
 from artifactd.protocol.names import check_artifact_name, check_type
@@ -34,6 +35,8 @@ class Artifact(Buildable, Readable):
     (2, 6, 'draft')
     """
 
+    @ignores("storage_region", aloud=True)
+    @ignores("use_as")
     def __init__(
         self,
         name: str,

@@ -11,7 +11,7 @@ from typing import Any
 
 from artifactd.client import _defaults
 from artifactd.client._arguments import check_timeout
-from artifactd.client._keywords import also_called
+from artifactd.client._keywords import also_called, ignores
 from artifactd.client._link import Link
 from artifactd.client._logging import Scope, as_name, log, look_up, use
 from artifactd.client._parallel import finish, upsert
@@ -129,7 +129,8 @@ class Client:
     ) -> Artifact:
         """Add an artifact's files to a version that several processes, on any nodes, make together.
 
-        They name it by `distributed_id` (letters, digits, `_ - .`), by default the group of the run. Returns once
+        They name it by `distributed_id` (letters, digits, `_ - .`), by default the group of the run (where it has
+        other letters, a name made from it). Returns once
         this part is registered for all of them: the one call that waits for the store and the catalog. It may be
         interrupted; calling it again with the same artifact resolves to the same part. A path is wrapped into an
         artifact as by `log_artifact`. There is no version before `finish_artifact`.
@@ -168,6 +169,7 @@ class Client:
         """
         return finish(self.link, self.scope, artifact_or_path, distributed_id, name, type, aliases)
 
+    @ignores("use_as")
     @also_called(artifact_or_name="address_or_artifact")
     def use_artifact(
         self,

@@ -127,7 +127,7 @@ class LogHandle:
             if submission.state in TERMINAL or (until == "durable" and submission.durable):
                 return self._result(submission)
             if end is not None and now() >= end:
-                raise self._timed_out(timeout, f"it is {submission.state}")
+                raise self._timed_out(timeout, _standing(submission))
 
     def add_done_callback(self, callback: Callable[[LogHandle], object]) -> None:
         """Call `callback(handle)` from a background thread once `wait()` would return or raise.
@@ -268,8 +268,12 @@ def _failure(submission: Submission) -> ArtifactFailed:
     cause = from_code(error.code, error.message, subject=error.subject, remedy=error.remedy)
     if isinstance(cause, ArtifactFailed):
         return cause
-    message = f"{submission.state}: {error.message}"
-    return ArtifactFailed(message, subject=error.subject or submission.name, remedy=error.remedy)
+    return ArtifactFailed(error.message, subject=error.subject or submission.name, remedy=error.remedy)
+
+
+def _standing(submission: Submission) -> str:
+    waits = f", waiting for {submission.waiting_for}" if submission.waiting_for else ""
+    return f"it is {submission.state}{waits}"
 
 
 def progress_of(submission: Submission) -> Progress:
