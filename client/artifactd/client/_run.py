@@ -268,7 +268,7 @@ class Run(RunLineage):
 
     @property
     def config(self) -> Config:
-        """The run's settings: a mapping with JSON values, also read and set as attributes; what is set is recorded."""
+        """The run's settings: a mapping with JSON values, also read and set as attributes; all is recorded."""
         return self._config
 
     def _note_failures(self, error: BaseException) -> None:
