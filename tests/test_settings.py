@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from artifactd.daemon.settings import BadSetting, load
+from artifactd.daemon.settings import BadSetting, Settings, load
 
 
 def config(home: Path, text: str) -> Path:
@@ -122,3 +123,24 @@ def test_credentials_in_a_url_are_refused_and_not_shown(tmp_path: Path) -> None:
     with pytest.raises(BadSetting, match=r"store.s3.proxy = 'http://…@proxy:3128'") as caught:
         load(home=tmp_path, environ={})
     assert "hunter2" not in str(caught.value)
+
+
+def _written(model: type[BaseModel], table: str = "") -> list[str]:
+    """How the README writes each setting: `[table] key`, or `[table.key]` for a key that is a table itself."""
+    names = []
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            names += _written(kind, f"{table}.{name}".lstrip("."))
+        elif isinstance(field.default, dict):
+            names.append(f"[{table}.{name}]")
+        elif table:
+            names.append(f"[{table}] {name}")
+    return names
+
+
+def test_the_readme_names_every_setting() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    settings = _written(Settings)
+    assert {"[references.buckets]", "[store.s3] region"} < set(settings)
+    assert [name for name in settings if f"| `{name}" not in readme] == []

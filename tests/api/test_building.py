@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api.support import SECONDS, files_below, made_of
-from artifactd.client import Artifact, Client
+from artifactd.client import Artifact, Client, EntryNotFound
 
 BIG = 3 << 20
 
@@ -152,7 +152,7 @@ def test_a_directory_added_again_needs_merge_for_changes_and_removes_nothing(
 def test_removed_entries_do_not_come_back(client: Client, name: str, tmp_path: Path) -> None:
     artifact = made_of(name, {"a": b"a", "d/b": b"b", "d/c": b"c"})
     artifact.remove("d")
-    with pytest.raises(FileNotFoundError, match="d"):
+    with pytest.raises(EntryNotFound, match=f"{name}: the artifact has no entry 'd'"):
         artifact.remove("d")
     assert came_back(client, artifact, tmp_path) == {"a": b"a"}
 

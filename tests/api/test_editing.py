@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
@@ -151,7 +152,7 @@ def test_after_a_conflict_the_edit_succeeds_on_a_fresh_look(client: Client, name
     other.description = "theirs"
     other.save()
     artifact.description = "mine"
-    with pytest.raises(Conflict, match="description"):
+    with pytest.raises(Conflict, match=r"description changed after this version was read .*earlier save"):
         artifact.save()
     assert artifact.description == "mine"
     again = Api().artifact(name)
@@ -211,6 +212,18 @@ def test_values_that_the_rules_refuse_are_refused(client: Client, name: str, fie
         setattr(artifact, field, value)
 
 
+@pytest.mark.parametrize("field", ["aliases", "tags"])
+def test_labels_are_dropped_by_an_empty_list_only(client: Client, name: str, field: str) -> None:
+    (artifact,) = logged(client, name)
+    setattr(artifact, field, ["best"])
+    for value in (None, "good"):
+        with pytest.raises(InvalidRequest, match=f"not {value!r}"):
+            setattr(artifact, field, value)
+    assert getattr(artifact, field) == ["best"]
+    setattr(artifact, field, [])
+    assert getattr(artifact, field) == []
+
+
 def test_an_alias_appended_against_the_rules_is_refused_when_it_is_saved(client: Client, name: str) -> None:
     (artifact,) = logged(client, name)
     artifact.aliases.append("v7")
@@ -254,6 +267,19 @@ def test_a_link_shows_its_source_under_its_own_address_and_aliases(client: Clien
     assert producer is not None
     assert producer.id == run.id
     assert (artifact.is_link, artifact.source_qualified_name) == (False, source)
+
+
+def test_linking_waits_for_what_is_on_its_way(
+    held: AbstractContextManager[None], client: Client, name: str
+) -> None:
+    artifact = made_of(name, {"a": b"1"})
+    with ThreadPoolExecutor(1) as pool:
+        with held:
+            client.log_artifact(artifact)
+            linked = pool.submit(artifact.link, f"to-{name}"[:128])
+            with pytest.raises(TimeoutError):
+                linked.result(0.2)
+        assert linked.result(SECONDS).source_name == f"{name}:v0"
 
 
 def test_an_edit_of_the_link_is_one_of_its_source_and_deleting_it_is_not(client: Client, name: str) -> None:

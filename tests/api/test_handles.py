@@ -17,6 +17,7 @@ import trio
 
 from api.support import SECONDS, made_of, until_state
 from artifactd.client import (
+    Api,
     Artifact,
     ArtifactFailed,
     ArtifactFinalizedError,
@@ -190,6 +191,18 @@ def test_another_process_finds_the_handle_by_its_id(
         assert process.stdout.readline() == "hashing\n"
     said, _ = process.communicate(timeout=SECONDS)
     assert json.loads(said) == [handle.wait(SECONDS).qualified_name, {"epoch": 1}, 2]
+
+
+def test_what_is_assigned_to_a_handle_is_saved_and_anything_else_refused(client: Client, name: str) -> None:
+    handle = client.log_artifact(made_of(name, {"a": b"12"}))
+    handle.wait(SECONDS)
+    handle.description, handle.aliases, handle.metadata = "two bytes", ["best"], {"epoch": 1}
+    handle.save()
+    seen = Api().artifact(f"{name}:best")
+    assert (seen.description, seen.aliases, seen.metadata) == ("two bytes", ["best"], {"epoch": 1})
+    for attribute in ("descripton", "state", "size", "download"):
+        with pytest.raises(AttributeError):
+            setattr(handle, attribute, "x")
 
 
 @pytest.mark.usefixtures("restarted")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from api.support import SECONDS, made_of, until_state
-from artifactd.client import Artifact, ArtifactFailed, Client, FileChanged, InvalidRequest, LogHandle
+from artifactd.client import Artifact, ArtifactFailed, Client, FileChanged, InvalidRequest, LogHandle, WaitTimeout
 
 
 def log_doomed(client: Client, name: str, directory: Path) -> LogHandle:
@@ -34,6 +34,8 @@ def test_who_is_ready_first_waits_for_who_was_logged_first(
         second = client.log_artifact(made_of(name, {}))
         until_state(second, "ready")
         assert waiting_for(client, second) == f"the commit of {first.id}"
+        with pytest.raises(WaitTimeout, match=f"it is ready, waiting for the commit of {first.id}"):
+            second.wait(0)
         other = client.log_artifact(made_of(f"{name}.other", {}))
         assert other.wait(SECONDS).version == "v0"
         assert second.state == "ready"
@@ -82,9 +84,13 @@ def test_a_failed_artifact_fails_who_comes_after_it_and_takes_no_number(
     with pytest.raises(FileChanged) as changed:
         doomed.wait(SECONDS)
     assert changed.value.subject == "doomed"
-    with pytest.raises(ArtifactFailed, match=f"logged after {doomed.id}, which was not committed"):
+    with pytest.raises(
+        ArtifactFailed, match=rf"logged after a version of \S+/{name} \(submission {doomed.id}\), which was not"
+    ):
         dependent.wait(SECONDS)
-    with pytest.raises(ArtifactFailed, match=f"logged after {dependent.id}, which was not committed"):
+    with pytest.raises(
+        ArtifactFailed, match=rf"logged after .*/{name}\.model \(submission {dependent.id}\), which was not"
+    ):
         grandchild.wait(SECONDS)
     assert [first.wait(SECONDS).version, behind.wait(SECONDS).version] == ["v0", "v1"]
 

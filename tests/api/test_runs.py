@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+from argparse import Namespace
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,6 +81,20 @@ def test_a_block_that_raises_fails_the_run_and_what_it_logged_is_still_committed
     assert handle.wait(SECONDS).version == "v0"
 
 
+def test_an_error_that_ends_the_block_names_the_artifacts_that_failed_too(client: Client, name: str) -> None:
+    def train() -> None:
+        with artifactd.init() as run:
+            run.log_artifact(made_of(name, {})).wait(SECONDS)
+            with pytest.raises(ArtifactFailed):
+                run.log_artifact(made_of(name, {}, type="model")).wait(SECONDS)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        train()
+    (note,) = caught.value.__notes__
+    assert note.startswith(f"artifactd: {name} was not committed: ")
+
+
 def test_an_exit_code_fails_the_run(daemon: DaemonProcess) -> None:
     run = artifactd.init()
     run.finish(exit_code=3)
@@ -100,6 +117,47 @@ def test_a_run_with_a_known_id_goes_on(daemon: DaemonProcess, name: str) -> None
         pass
     with artifactd.init(id=name) as run:
         assert state_of(daemon, run) == "running"
+
+
+def test_a_run_that_goes_on_knows_what_it_was_and_is_not_given_again(name: str) -> None:
+    with artifactd.init("bikes", "me", "train", "sweep", "first", {"lr": 0.1, "layers": 3}, id=name):
+        pass
+    with artifactd.init("bikes", "me", config={"lr": 0.2}, id=name) as run:
+        assert (run.name, run.job_type, run.group, run.config) == (
+            "first",
+            "train",
+            "sweep",
+            {"lr": 0.2, "layers": 3},
+        )
+
+
+def config_of(daemon: DaemonProcess, run: Run) -> object:
+    ((config,),) = query(daemon, "SELECT config FROM runs WHERE id = ?", run.id)
+    return json.loads(config)
+
+
+def test_what_is_set_in_the_config_later_is_recorded_with_the_next_artifact_and_at_the_end(
+    daemon: DaemonProcess, name: str
+) -> None:
+    with artifactd.init(config=Namespace(lr=0.1, path="a")) as run:
+        run.config["layers"] = (1, 2)
+        run.config.update({"path": "b"}, allow_val_change=True)
+        run.config.setdefaults({"path": "c", "seed": 1})
+        assert run.config == {"lr": 0.1, "path": "b", "layers": [1, 2], "seed": 1}
+        assert config_of(daemon, run) == {"lr": 0.1, "path": "a"}
+        run.log_artifact(made_of(name, {}))
+        assert config_of(daemon, run) == run.config.as_dict()
+        run.config.lr = 0.2
+        assert (run.config.lr, hasattr(run.config, "missing")) == (0.2, False)
+        with pytest.raises(InvalidRequest, match=r"config.*bad"):
+            run.config.update({"good": 1, "bad": object()})
+    assert config_of(daemon, run) == run.config == {"lr": 0.2, "path": "b", "layers": [1, 2], "seed": 1}
+
+
+@pytest.mark.parametrize("config", ["settings.yaml", ["lr"], 5])
+def test_a_config_that_is_no_mapping_is_refused(config: Any) -> None:
+    with pytest.raises(InvalidRequest, match=r"config must be a dict or an argparse\.Namespace"):
+        artifactd.init(config=config)
 
 
 def test_the_next_init_finishes_the_run_before(daemon: DaemonProcess) -> None:

@@ -300,3 +300,77 @@ def test_parameters_go_by_their_other_names_as_well(name: str) -> None:
         assert used.get_entry(name="data.h5").path == "data.h5"
         with pytest.raises(TypeError, match="both 'path' and 'local_path'"):
             wandb.Artifact("a", "b").add_file(path="images/0.png", local_path="images/0.png")
+
+
+def test_a_part_stays_a_draft_and_what_finishes_it_is_a_version(name: str) -> None:
+    with wandb.init(project=name, group="night-7") as run:
+        part = wandb.Artifact("predictions", type="result")
+        part.add_file("bicycle-data.h5")
+        run.upsert_artifact(part)
+        whole = wandb.Artifact("predictions", type="result")
+        run.finish_artifact(whole).wait(SECONDS)
+    assert (part.is_draft(), part.distributed_id) == (True, "night-7")
+    assert (whole.is_draft(), whole.distributed_id) == (False, "night-7")
+
+
+def test_log_in_and_link_from_the_module_with_a_run_and_without(name: str) -> None:
+    assert wandb.login(key="not asked for", relogin=True)
+    assert wandb.config is None
+    with wandb.init(project=name, config={"lr": 0.1}) as run:
+        assert wandb.config["lr"] == 0.1
+        artifact = wandb.Artifact("bike-dataset", type="dataset")
+        artifact.add_file("bicycle-data.h5")
+        linked = wandb.link_artifact(artifact, f"{name}-registry/bikes", aliases=["staging"])
+    assert run.url is None
+    assert wandb.Api().run("/".join(wandb.Api().run(run.path).path)).id == run.id
+    assert (linked.source_project, linked.source_version, linked.version) == (name, "v0", "v0")
+    assert (linked.collection.project, linked.collection.name) == (f"{name}-registry", "bikes")
+    assert (linked.source_collection.project, linked.source_collection.name) == (name, "bike-dataset")
+    assert linked.source_entity == linked.entity
+    assert set(linked.collection.aliases) == {"latest", "staging"}
+
+    draft = wandb.Artifact("bike-dataset", type="dataset", incremental=True)
+    draft.add_dir("images")
+    assert (draft.is_draft(), draft.incremental, draft.distributed_id) == (True, True, None)
+    again = wandb.link_artifact(draft, f"{name}-registry/bikes-without-run")
+    assert (draft.is_draft(), again.source_name) == (False, draft.name)
+    again.unlink()
+    assert not wandb.Api().artifact_exists(f"{name}-registry/bikes-without-run:v0")
+    with pytest.raises(ValueError, match="is no link"):
+        draft.unlink()
+    kind = wandb.Api().artifact_type("dataset", f"{name}-registry")
+    assert kind.collection("bikes").artifacts()[0].version == "v0"
+    with pytest.raises(wandb.ArtifactNotFound, match="bike"):
+        kind.collection("bike")
+
+
+def test_keywords_that_mean_nothing_here_are_taken_and_those_one_might_miss_are_named_once(name: str) -> None:
+    with pytest.warns(UserWarning, match=r"init\(\) ignores tags, mode: see docs/from-wandb.md") as caught:
+        run = wandb.init(project=name, tags=["a"], mode="offline", notes=None, reinit=True)
+    assert [warning.filename for warning in caught] == [__file__]
+    artifact = wandb.Artifact("bikes", "dataset", use_as=None)
+    artifact.add_file("bicycle-data.h5", is_tmp=True, skip_cache=True)
+    artifact.add_dir("images", name="images", skip_cache=True)
+    run.log_artifact(artifact).wait(SECONDS)
+    assert len(list(run.use_artifact("bikes:latest", use_as="data").files(per_page=10))) > 1
+    with pytest.warns(UserWarning, match="allow_missing_references"):
+        wandb.Api(api_key="k").artifact(f"{name}/bikes").download(multipart=True, allow_missing_references=True)
+    run.finish(quiet=True)
+    with pytest.raises(TypeError, match="tagz"):
+        wandb.init(tagz=["a"])
+
+
+def test_resume_says_whether_the_run_must_have_been_there(name: str) -> None:
+    with pytest.raises(wandb.ArtifactNotFound, match=name):
+        wandb.init(id=name, resume="must")
+    with wandb.init(id=name, resume="never"):
+        pass
+    with pytest.raises(wandb.InvalidRequest, match="exists already"):
+        wandb.init(id=name, resume="never")
+    for resume in ("must", "allow", "auto", True, False, None):
+        with wandb.init(id=name, resume=resume) as run:
+            assert run.id == name
+    with pytest.raises(wandb.InvalidRequest, match="needs the id"):
+        wandb.init(resume="must")
+    with pytest.raises(wandb.InvalidRequest, match="'alow'"):
+        wandb.init(id=name, resume="alow")

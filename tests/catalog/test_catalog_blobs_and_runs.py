@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,8 +63,40 @@ def test_a_run_is_recorded_closed_and_opened_again(catalog: Catalog, catalog_url
     assert rows(catalog_url, state)[0][4:] == ("failed", False)
     ((started,),) = rows(catalog_url, select(runs.c.started_at))
     catalog.start_run(1000, start(pid=5))
-    assert rows(catalog_url, state) == [("train", None, "{}", 1000, "running", True)]
+    assert rows(catalog_url, state) == [("train", "g", '{"lr":1}', 1000, "running", True)]
     assert rows(catalog_url, select(runs.c.started_at)) == [(started,)]
+
+
+def test_a_run_that_returns_keeps_what_is_not_given_again(catalog: Catalog, catalog_url: str) -> None:
+    said = select(runs.c["name", "job_type", "group", "config"])
+    catalog.start_run(1, start(job_type="fit", group="g", config='{"lr":1,"n":1.00}', lock="a"))
+    catalog.start_run(1, replace(start(config='{"lr":2}', lock="b"), name="r1"))
+    assert rows(catalog_url, said) == [("train", "fit", "g", '{"lr":2,"n":1.00}')]
+    catalog.start_run(1, replace(start(job_type="eval", group="h", lock="c"), name="other"))
+    assert rows(catalog_url, said) == [("other", "eval", "h", '{"lr":2,"n":1.00}')]
+
+
+def test_a_late_config_changes_nothing_else_of_a_run(catalog: Catalog, catalog_url: str) -> None:
+    everything = select(runs)
+    catalog.start_run(1, start(job_type="fit", config='{"lr":1}', lock="a", pid=4))
+    catalog.finish_run(1, FinishRun(id="r1", entity="team", project="vision"))
+    before = str(rows(catalog_url, everything))
+    late = replace(start(config='{"n":2}', config_only=True), name="other")
+    for _ in range(2):
+        catalog.start_run(1, late)
+    assert str(rows(catalog_url, everything)) == before.replace('{"lr":1}', '{"lr":1,"n":2}')
+    with pytest.raises(Denied):
+        catalog.start_run(2, late)
+    with pytest.raises(ArtifactNotFound):
+        catalog.start_run(1, replace(late, id="nobody"))
+
+
+def test_the_configs_of_a_run_are_bounded_together(catalog: Catalog, catalog_url: str) -> None:
+    half = "x" * 600_000
+    catalog.start_run(1, start(config=f'{{"a":"{half}"}}'))
+    with pytest.raises(InvalidRequest, match="config"):
+        catalog.start_run(1, start(config=f'{{"b":"{half}"}}'))
+    assert rows(catalog_url, select(runs.c.config)) == [(f'{{"a":"{half}"}}',)]
 
 
 def test_a_run_belongs_to_the_user_who_started_it(catalog: Catalog, catalog_url: str) -> None:

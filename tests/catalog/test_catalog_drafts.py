@@ -269,6 +269,23 @@ def test_every_part_keeps_its_draft_from_expiring(catalog: Catalog, catalog_url:
     assert catalog.expire_draft(3600.0) is not None
 
 
+@pytest.mark.parametrize("finishes", [False, True])
+def test_a_part_that_comes_too_late_is_refused_before_any_sweep(
+    catalog: Catalog, catalog_url: str, finishes: bool
+) -> None:
+    first = make_part()
+    catalog.register_part(first, files("a"), expire=3600.0)
+    execute(catalog_url, "UPDATE drafts SET touched_at = touched_at - 3500")
+    catalog.register_part(make_part(), files("b"), expire=3600.0)
+    execute(catalog_url, "UPDATE drafts SET touched_at = touched_at - 7200")
+    late = make_part(finishes=finishes)
+    with pytest.raises(Conflict, match=r"expired.*another distributed_id"):
+        catalog.register_part(late, files("c"), expire=3600.0)
+    assert catalog.registered_parts([(late.uid, late.id)]) == set()
+    # What was registered is known again, as in a repetition after a crash.
+    catalog.register_part(first, files("a"), expire=3600.0)
+
+
 def test_of_a_draft_that_ended_only_who_took_part_is_kept(catalog: Catalog, catalog_url: str) -> None:
     said = {"aliases": ("best",), "tags": ("t",), "description": "long", "metadata": '{"a": 1}'}
     last = make_part(finishes=True, **said)

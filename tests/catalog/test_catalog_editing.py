@@ -81,7 +81,7 @@ def test_the_second_edit_of_one_field_is_a_conflict_that_names_it_and_changes_no
         }
 
     first = catalog.edit(edit(seen, **{field: change(1)[field]}))
-    with pytest.raises(Conflict, match=f"changed {field} meanwhile"):
+    with pytest.raises(Conflict, match=f"{field} changed after this version was read"):
         catalog.edit(edit(seen, **change(2), add_tags=("t",), add_aliases=("a",), remove_aliases=("latest",)))
     assert look(catalog) == first
 

@@ -285,8 +285,8 @@ def test_an_artifact_is_made_without_a_daemon_and_adds_nothing_without_one(home:
     [
         ({"aliases": ["v3"]}, "reserved"),
         ({"aliases": ["a/b"]}, "not allowed"),
-        ({"aliases": "best"}, "list"),
-        ({"tags": "best"}, "list"),
+        ({"aliases": 5}, "list"),
+        ({"tags": {"best": 1}}, "list"),
         ({"tags": ["a:b"]}, "not allowed"),
     ],
 )

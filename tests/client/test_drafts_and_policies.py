@@ -84,14 +84,23 @@ def test_a_moved_file_with_a_second_hard_link_is_copied(daemon: FakeDaemon, clie
     assert contents(daemon.spool, daemon.submits()[0]) == {"weights.bin": SMALL}
 
 
-def test_moving_a_link_moves_what_it_points_to(daemon: FakeDaemon, client: Client, file: Path) -> None:
-    link = file.with_name("link")
+@pytest.mark.parametrize("whole", [False, True], ids=["file", "directory"])
+def test_moving_a_link_takes_a_snapshot_and_the_link_and_leaves_what_it_points_to(
+    whole: bool, daemon: FakeDaemon, client: Client, file: Path
+) -> None:
+    folder = file.with_name("folder")
+    folder.mkdir()
+    link = folder / "link"
     link.symlink_to(file)
     artifact = Artifact("model", "model")
-    artifact.add_file(link, policy="move")
+    if whole:
+        artifact.add_dir(folder, policy="move")
+    else:
+        artifact.add_file(link, policy="move")
     client.log_artifact(artifact)
     assert contents(daemon.spool, daemon.submits()[0]) == {"link": SMALL}
-    assert not file.exists()
+    assert file.read_bytes() == SMALL
+    assert list(folder.iterdir()) == []
 
 
 def test_immutable_files_are_named_with_their_identity_and_cost_no_spool(

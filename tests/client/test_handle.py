@@ -113,8 +113,9 @@ def test_progress_and_state_are_what_the_daemon_says(daemon: FakeDaemon, handle:
 
 
 def test_a_wait_that_runs_out_of_time_says_where_it_stands(daemon: FakeDaemon, handle: LogHandle) -> None:
-    daemon.handler = moves(replace(ACCEPTED, state="uploading"))
-    with pytest.raises(WaitTimeout, match="uploading"):
+    reason = "https://host/a: connection refused"
+    daemon.handler = moves(replace(ACCEPTED, state="uploading", waiting_for=reason))
+    with pytest.raises(WaitTimeout, match="it is uploading, waiting for https://host/a: connection refused"):
         handle.wait(timeout=0.05)
     with pytest.raises(TimeoutError):
         handle.wait(timeout=0)
@@ -147,9 +148,10 @@ def test_a_cancelled_submission_is_raised_as_such(daemon: FakeDaemon, handle: Lo
 
 def test_what_the_daemon_warns_of_is_warned_of_once(daemon: FakeDaemon, handle: LogHandle) -> None:
     daemon.handler = moves(replace(COMMITTED, warning="metadata ignored"))
-    with pytest.warns(UserWarning, match="metadata ignored"):
+    with pytest.warns(UserWarning, match=r"^model: .*metadata ignored") as caught:
         handle.wait()
     handle.wait()
+    assert caught[0].filename == __file__
 
 
 def test_another_process_finds_the_handle_by_its_id(daemon: FakeDaemon, client: Client, handle: LogHandle) -> None:
@@ -229,18 +231,18 @@ def of_type(daemon: FakeDaemon, kind: type[Message]) -> list[Any]:
 
 def test_a_run_records_what_it_logs_and_uses_and_waits_for_it(daemon: FakeDaemon, client: Client) -> None:
     daemon.handler = moves(ACCEPTED, COMMITTED)
-    with api.init(project="other", job_type="train", config={"lr": 0.1}, id="run1") as run:
+    with api.init(project="other", job_type="train", config={"lr": 0.1}) as run:
         assert api.run is run
         handle = api.log_artifact(Artifact("model", "model"))
         assert api.use_artifact("model:v3").version == "v3"
     assert api.run is None
     assert handle.done()
     (start,) = of_type(daemon, StartRun)
-    assert (start.id, start.entity, start.project, start.job_type) == ("run1", "me", "other", "train")
+    assert (start.id, start.entity, start.project, start.job_type) == (run.id, "me", "other", "train")
     assert start.config == '{"lr":0.1}'
     (submit,) = of_type(daemon, Submit)
-    assert (submit.project, submit.run) == ("other", "run1")
-    assert of_type(daemon, GetVersion)[0].run == ("me", "other", "run1")
+    assert (submit.project, submit.run) == ("other", run.id)
+    assert of_type(daemon, GetVersion)[0].run == ("me", "other", run.id)
     assert of_type(daemon, FinishRun)[0].state == "finished"
 
 
@@ -255,7 +257,7 @@ def test_a_run_whose_block_raises_is_failed_and_does_not_wait(daemon: FakeDaemon
     with pytest.raises(ZeroDivisionError):
         work()
     assert of_type(daemon, FinishRun)[0].state == "failed"
-    assert of_type(daemon, Wait) == []
+    assert [wait.timeout for wait in of_type(daemon, Wait)] == [0.0]
 
 
 def test_a_failed_artifact_is_raised_after_the_run_is_closed(daemon: FakeDaemon, client: Client) -> None:

@@ -65,6 +65,18 @@ def test_a_socket_that_nobody_answers_on_is_named_within_a_second(home: Path) ->
     assert time.monotonic() - start < 1.0
 
 
+def test_a_daemon_that_is_gone_is_waited_for_no_longer_because_its_answers_may_take_long(
+    daemon: FakeDaemon,
+) -> None:
+    with Client(daemon.path, timeout=0.5) as client:
+        client.link.welcome()
+        daemon.stop()
+        start = time.monotonic()
+        with pytest.raises(DaemonUnavailable, match="did not return"):
+            client.link.request(GetStatus(limit=1), StatusSnapshot, patience=10.0)
+    assert time.monotonic() - start < 5.0
+
+
 def test_a_lost_reply_is_asked_for_again_with_the_same_request(daemon: FakeDaemon, client: Client) -> None:
     daemon.lose = 1
     log(client)
@@ -131,6 +143,18 @@ def test_a_daemon_that_stays_away_ends_in_an_error_that_says_what_became_of_it(
     daemon.stop()
     with pytest.raises(DaemonUnavailable, match="not accepted"):
         log(client)
+
+
+def test_a_request_that_may_be_held_back_waits_no_longer_for_a_daemon_that_is_away(
+    daemon: FakeDaemon, client: Client
+) -> None:
+    log(client)
+    client.link.timeout = 0.3
+    daemon.stop()
+    start = time.monotonic()
+    with pytest.raises(DaemonUnavailable, match="did not return"):
+        client.link.request(GetStatus(), StatusSnapshot, patience=10.0)
+    assert time.monotonic() - start < 2.0
 
 
 def test_a_daemon_that_never_answers_does_not_hang_the_call(daemon: FakeDaemon, client: Client) -> None:

@@ -70,9 +70,19 @@ def test_it_is_indexed_and_sliced_like_a_list() -> None:
     assert list(reversed(pages(Source(10, 3)))) == plain[::-1]
 
 
+def test_next_gives_one_after_the_other_and_fetches_no_page_early() -> None:
+    source = Source(4, 2)
+    found = pages(source)
+    assert (next(found), next(found)) == ("0", "1")
+    assert source.asked == [None]
+    assert list(found) == ["0", "1", "2", "3"]
+    assert (next(found), next(found), next(found, "no more")) == ("2", "3", "no more")
+    assert source.asked == [None, 1]
+
+
 def test_nothing_is_an_empty_list() -> None:
     found = pages(Source(0, 3))
-    assert (len(found), list(found), bool(found)) == (0, [], False)
+    assert (len(found), list(found), bool(found), next(found, None)) == (0, [], False, None)
 
 
 def test_a_list_that_shrinks_while_it_is_walked_tells_what_there_was() -> None:

@@ -77,6 +77,19 @@ def test_files_iterate_in_order_and_fetch_themselves(logged: Artifact, tmp_path:
     assert [file.name for file in logged.files(["z", "deep/b", "none"])] == ["deep/b", "z"]
 
 
+def test_files_and_prefixes_that_nothing_matches_name_near_matches(logged: Artifact, tmp_path: Path) -> None:
+    with pytest.raises(EntryNotFound, match=r"no entry 'deep/bb' \(did you mean 'deep/b'"):
+        list(logged.files(["deep/bb"]))
+    assert list(logged.files([])) == []
+    assert [file.name for file in logged.files("deep/b")] == ["deep/b"]
+    root = tmp_path / "root"
+    with pytest.raises(EntryNotFound, match=r"no entry starts with 'dep/' \(did you mean 'deep/'"):
+        logged.download(root, path_prefix="dep/")
+    with pytest.raises(EntryNotFound, match=r"no entry starts with 'nothing' \(see"):
+        logged.download(root, path_prefix="nothing")
+    assert not root.exists()
+
+
 def test_a_file_that_is_there_is_replaced_or_kept_only_when_told(logged: Artifact, tmp_path: Path) -> None:
     (file,) = logged.files(["a"])
     (tmp_path / "a").write_bytes(b"mine")

@@ -74,7 +74,11 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 def parts(catalog: Catalog, tmp_path: Path) -> Iterator[Parts]:
     journal = Journal(tmp_path / "journal.db", boot="")
     yield Parts(
-        journal=journal, catalog=catalog, calls=CatalogCalls(Health("catalog", "")), files=ManifestFiles(tmp_path)
+        journal=journal,
+        catalog=catalog,
+        calls=CatalogCalls(Health("catalog", "")),
+        files=ManifestFiles(tmp_path),
+        expire=3600.0,
     )
     journal.close()
 

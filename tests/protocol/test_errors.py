@@ -40,6 +40,9 @@ def test_a_code_of_a_newer_daemon_is_still_an_error_of_ours() -> None:
         (errors.InvalidRequest, ValueError),
         (errors.Denied, PermissionError),
         (errors.ArtifactNotFound, LookupError),
+        (errors.EntryNotFound, FileNotFoundError),
+        (errors.EntryNotFound, KeyError),
+        (errors.ColumnNotFound, KeyError),
         (errors.WaitTimeout, TimeoutError),
         (errors.DaemonUnavailable, ConnectionError),
         (errors.OutOfSpace, OSError),
@@ -57,3 +60,18 @@ def test_errors_survive_a_process_boundary() -> None:
     error = errors.FileChanged("changed", subject="a", remedy="b")
     again = pickle.loads(pickle.dumps(error))  # noqa: S301
     assert (type(again), again.args, again.subject, again.remedy) == (errors.FileChanged, error.args, "a", "b")
+
+
+@pytest.mark.parametrize(
+    ("message", "subject", "text"),
+    [
+        ("no such alias exists", "x", "x: no such alias exists"),
+        ("a directory is in its place", "a", "a: a directory is in its place"),
+        ("the version has no entry 'a'", "a", "the version has no entry 'a'"),
+        ("part /data/a.bin.1 is missing", "a.bin", "a.bin: part /data/a.bin.1 is missing"),
+        ("cannot open /data/a.bin: no such file", "/data/a.bin", "cannot open /data/a.bin: no such file"),
+        ("model: it broke", "model", "model: it broke"),
+    ],
+)
+def test_what_an_error_is_about_is_named_once(message: str, subject: str, text: str) -> None:
+    assert str(ArtifactdError(message, subject=subject)) == text

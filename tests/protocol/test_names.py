@@ -50,8 +50,9 @@ def test_good_aliases_are_taken(alias: str) -> None:
 def test_aliases_are_a_list_of_strings_each_once() -> None:
     assert names.check_aliases(["a", "b", "a"]) == ("a", "b")
     assert names.check_aliases(None) == ()
+    assert names.check_aliases("best") == ("best",)
     with pytest.raises(ValueError, match="list of strings"):
-        names.check_aliases("latest")
+        names.check_aliases(5)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +129,17 @@ def test_case_and_unicode_twins_are_two_paths() -> None:
 )
 def test_addresses_fill_in_what_is_left_out(text: str, expected: str) -> None:
     assert str(Address.parse(text, entity="e", project="p")) == expected
+
+
+@pytest.mark.parametrize("alias", ["v00", "v999999999999999999999"])
+def test_an_address_with_a_number_that_no_version_has_says_so(alias: str) -> None:
+    with pytest.raises(ValueError, match=f"no version is called {alias!r}"):
+        Address.parse(f"model:{alias}", entity="e", project="p")
+
+
+def test_a_path_that_comes_to_nothing_is_refused_as_it_was_given() -> None:
+    with pytest.raises(ValueError, match=r"entry path '\./' names no entry"):
+        names.normalise_entry_path("./")
 
 
 @pytest.mark.parametrize("text", ["", ":v1", "m:", "a/b/c/d", "a//m", "m:a/b", "m:a:b", "m:v01", "../m", 3, None])

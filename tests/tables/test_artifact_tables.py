@@ -222,12 +222,17 @@ def test_parts_with_other_columns_are_an_error_that_names_the_part(client: Clien
         next(rows)
 
 
-def test_a_partitioned_table_without_parts_is_empty_and_one_that_was_never_got_says_so(
-    client: Client, name: str
-) -> None:
-    table = partitioned(name).get("all")
-    assert isinstance(table, PartitionedTable)
-    assert (table.columns, list(table.iterrows())) == ([], [])
+def test_a_partitioned_table_of_a_mistyped_folder_names_those_like_it(client: Client, name: str) -> None:
+    artifact = partitioned(name, predictions(1))
+    artifact.add(PartitionedTable("part"), "mistyped")
+    for reader in (artifact, reread(client, artifact)):
+        with pytest.raises(EntryNotFound, match=r"mistyped.*no table below 'part'; did you mean 'parts'\?"):
+            reader.get("mistyped")
+    with pytest.raises(EntryNotFound, match=r"no table below 'parts'$"):
+        partitioned(f"{name}-empty").get("all")
+
+
+def test_a_partitioned_table_that_was_never_got_says_so() -> None:
     with pytest.raises(ArtifactNotLoggedError, match=r"artifact\.get"):
         PartitionedTable("parts").iterrows()
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import artifactd.client as wandb
-from artifactd.client import InvalidRequest, Table
+from artifactd.client import ColumnNotFound, InvalidRequest, Table
 
 
 def test_columns_and_data_come_back_in_their_order() -> None:
@@ -57,7 +57,7 @@ def test_only_one_source_of_rows_is_taken() -> None:
 
 
 def test_an_unknown_column_names_those_like_it() -> None:
-    with pytest.raises(KeyError, match="no column 'lable'; did you mean 'label'"):
+    with pytest.raises(ColumnNotFound, match="no column 'lable'; did you mean 'label'"):
         Table(columns=["label", "score"]).get_column("lable")
 
 

@@ -4,13 +4,13 @@
 >>> with artifactd.init(project="bikes", job_type="train"):
 ...     artifact = artifactd.Artifact("model", "model", metadata={"epoch": 3})
 ...     entry = artifact.add_file("checkpoint.pt")
-...     handle = artifactd.log_artifact(artifact)   # accepted: survives a kill of either process
+...     handle = artifactd.log_artifact(artifact)  # accepted: survives a kill of either process
 >>> handle.version
 'v0'
 
-`run` is the active run, None without one; `data_types` is the module of what artifacts store besides files;
-`__version__` is the release. Importing this package costs next to nothing: each name is loaded when it is first
-used.
+`run` is the active run and `config` its configuration, None without one; `data_types` is the module of what
+artifacts store besides files; `__version__` is the release. Importing this package costs next to nothing:
+each name is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
         finish,
         finish_artifact,
         init,
+        link_artifact,
         log_artifact,
+        login,
         upsert_artifact,
         use_artifact,
     )
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
         ArtifactFinalizedError,
         ArtifactNotFound,
         ArtifactNotLoggedError,
+        ColumnNotFound,
         Conflict,
         CorruptDownload,
         DaemonUnavailable,
@@ -59,6 +62,8 @@ if TYPE_CHECKING:
     __version__: str
     run: Run | None
     """The process's active run: set by `init`, cleared when it finishes."""
+    config: Any
+    """The active run's `config`."""
 
 __all__ = [
     "Api",
@@ -69,6 +74,7 @@ __all__ = [
     "ArtifactNotLoggedError",
     "ArtifactdError",
     "Client",
+    "ColumnNotFound",
     "Conflict",
     "CorruptDownload",
     "DaemonUnavailable",
@@ -88,11 +94,14 @@ __all__ = [
     "VerificationFailed",
     "WaitTimeout",
     "__version__",
+    "config",
     "data_types",
     "finish",
     "finish_artifact",
     "init",
+    "link_artifact",
     "log_artifact",
+    "login",
     "run",
     "upsert_artifact",
     "use_artifact",
@@ -103,7 +112,9 @@ _HOMES = {
         "finish",
         "finish_artifact",
         "init",
+        "link_artifact",
         "log_artifact",
+        "login",
         "upsert_artifact",
         "use_artifact",
     ),
@@ -121,6 +132,9 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 def __getattr__(name: str) -> Any:
     if name == "run":
         return import_module("artifactd.client._defaults").active_run()
+    if name == "config":
+        active = import_module("artifactd.client._defaults").active_run()
+        return None if active is None else active.config
     if name == "__version__":
         value: Any = import_module("importlib.metadata").version("artifactd")
     elif name == "data_types":

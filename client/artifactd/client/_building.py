@@ -8,15 +8,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from artifactd.client._arguments import as_path
 from artifactd.client._base import Base
 from artifactd.client._draft import POLICIES, Draft, Policy, Sealed
 from artifactd.client._editing import Editable
 from artifactd.client._entries import EntryTable
 from artifactd.client._entry import Entry
-from artifactd.client._keywords import also_called
+from artifactd.client._keywords import also_called, ignores
 from artifactd.client._metadata import pack_json
 from artifactd.client._walk import find_files
-from artifactd.protocol.errors import Conflict, InvalidRequest
+from artifactd.protocol.errors import Conflict, EntryNotFound, InvalidRequest
 from artifactd.protocol.manifest import BASE, DraftEntry
 from artifactd.protocol.names import normalise_entry_path
 
@@ -42,6 +43,7 @@ class Buildable(Editable):
         self._base: Base | None = None
         self._submission: Submission | None = None
 
+    @ignores("is_tmp", "skip_cache")
     @also_called(local_path="path")
     def add_file(
         self,
@@ -53,7 +55,8 @@ class Buildable(Editable):
         """Add the content that the file at `path` has now, as `name` (default: its base name).
 
         `policy`: `"mutable"` takes a snapshot; `"immutable"` reads the file later where it is, and fails the
-        artifact with `FileChanged` if it was touched; `"move"` hands the file over.
+        artifact with `FileChanged` if it was touched; `"move"` hands the file over, of a link a snapshot and the
+        link: what it points to stays.
 
         The same name with the same content changes nothing. Raises `InvalidRequest` (a `ValueError`) if the
         file is missing or not regular, or the name has other content and `overwrite` is not set; `Denied`,
@@ -62,7 +65,7 @@ class Buildable(Editable):
         >>> draft.add_file("checkpoint.pt", "weights/last.pt").size
         7
         """
-        file = _path(path)
+        file = as_path(path)
         target = normalise_entry_path(os.path.basename(file) if name is None else name)
         _check_policy(policy)
         with self._lock:
@@ -73,9 +76,10 @@ class Buildable(Editable):
                 if self._same(draft, known, file):
                     return self._drafted(known)
                 if not overwrite:
-                    raise _exists(target, "overwrite=True")
+                    raise _exists(target, "choose another name, or pass overwrite=True")
             return self._put(draft, draft.add(target, file, policy))
 
+    @ignores("skip_cache")
     @also_called(local_path="path")
     def add_dir(
         self,
@@ -97,7 +101,7 @@ class Buildable(Editable):
         _check_policy(policy)
         with self._lock:
             draft = self._open_draft()
-            found = find_files(_path(path), prefix)
+            found = find_files(as_path(path), prefix)
             self._table.check(file.path for file in found)
             added = []
             for target, file, entry in found:
@@ -106,8 +110,9 @@ class Buildable(Editable):
                     if self._same(draft, known, file):
                         continue
                     if not merge:
-                        raise _exists(target, "merge=True")
-                added.append(draft.add(target, file, policy, entry.stat() if policy == "immutable" else None))
+                        raise _exists(target, "choose another name, or pass merge=True")
+                status = entry.stat() if policy == "immutable" else None
+                added.append(draft.add(target, entry.path if policy == "move" else file, policy, status))
             for new in added:
                 self._put(draft, new)
 
@@ -168,7 +173,9 @@ class Buildable(Editable):
             return [self._drafted(entry) for entry in new]
 
     def remove(self, path: str | Entry) -> None:
-        """Drop a file, or everything below a directory. Raises `FileNotFoundError` if there is neither.
+        """Drop a file, or everything below a directory.
+
+        Raises `EntryNotFound`, a `FileNotFoundError`, if there is neither.
 
         >>> draft.add_dir("images")
         >>> draft.remove("cat.png")
@@ -180,7 +187,9 @@ class Buildable(Editable):
             self._require_open()
             dropped = self._table.remove(target)
             if not dropped:
-                raise FileNotFoundError(f"the artifact has no entry {target!r}")
+                raise EntryNotFound(
+                    f"the artifact has no entry {target!r}", subject=self._name, remedy="see .manifest.entries"
+                )
             if self._draft is not None:
                 for entry in dropped:
                     self._draft.drop(entry)
@@ -216,7 +225,7 @@ class Buildable(Editable):
         self._table.check(entry.path for entry in new)
         for entry in new:
             if self._table.get(entry.path) not in (None, entry):
-                raise _exists(entry.path, "another name=")
+                raise _exists(entry.path, "choose another name")
         for entry in new:
             self._table.put(entry)
 
@@ -298,7 +307,7 @@ class Buildable(Editable):
     def _check_new(self, target: str, *, replace: bool) -> None:
         self._table.check([target])
         if not replace and self._table.get(target) is not None:
-            raise _exists(target, "mode='w'")
+            raise _exists(target, "choose another name, or pass mode='w'")
 
     def _put(self, draft: Draft, entry: DraftEntry) -> Entry:
         replaced = self._table.put(entry)
@@ -318,13 +327,6 @@ class Submission(NamedTuple):
     spool: str
 
 
-def _path(path: str | os.PathLike[str]) -> str:
-    text = os.fspath(path)
-    if not isinstance(text, str):
-        raise InvalidRequest(f"path must be a string, not {type(text).__name__}")
-    return text
-
-
 def _check_policy(policy: str) -> None:
     if policy not in POLICIES:
         raise InvalidRequest(f"policy {policy!r} is not known", remedy=f"use one of {', '.join(POLICIES)}")
@@ -334,5 +336,5 @@ def _exists(target: str, remedy: str) -> InvalidRequest:
     return InvalidRequest(
         "an entry with this name and other content was added already",
         subject=target,
-        remedy=f"choose another name, or pass {remedy}",
+        remedy=remedy,
     )

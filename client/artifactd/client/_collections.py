@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from artifactd.client._arguments import check_count
 from artifactd.client._link import Link
 from artifactd.client._paging import Pages
 from artifactd.client.artifact import Artifact
+from artifactd.protocol.errors import ArtifactNotFound
 from artifactd.protocol.messages import Collection, Collections, GetCollections, GetVersions, Version, Versions
 
-__all__ = ["ArtifactCollection", "ArtifactType", "collections_in"]
+__all__ = ["ArtifactCollection", "ArtifactType", "collection_in", "collections_in"]
 
 
 class ArtifactCollection:
@@ -28,12 +30,18 @@ class ArtifactCollection:
     def __repr__(self) -> str:
         return f"<ArtifactCollection {self.entity}/{self.project}/{self.name} ({self.type})>"
 
+    @property
+    def aliases(self) -> list[str]:
+        """Of all versions, by the version, newest first; reads every version, each time."""
+        return [alias for version in self.artifacts() for alias in version.aliases]
+
     def artifacts(self, per_page: int = 100) -> Pages[Artifact]:
         """The versions, newest first.
 
         >>> [version.name for version in api.artifact_collection("dataset", "images").artifacts()]
         ['images:v0']
         """
+        per_page = check_count(per_page, "per_page")
         self._link.require("filters")
 
         def page(last: Version | None) -> Versions:
@@ -78,11 +86,20 @@ class ArtifactType:
         """
         return collections_in(self._link, self.entity, self.project, self.name, per_page=per_page)
 
+    def collection(self, name: str) -> ArtifactCollection:
+        """One of its collections. Raises `ArtifactNotFound`.
+
+        >>> api.artifact_type("dataset").collection("images").name
+        'images'
+        """
+        return collection_in(self._link, self.entity, self.project, self.name, name)
+
 
 def collections_in(
     link: Link, entity: str, project: str, type: str, name: str | None = None, *, per_page: int = 100
 ) -> Pages[ArtifactCollection]:
     """A project's collections of one type, and of one name if given."""
+    per_page = check_count(per_page, "per_page")
     link.require("filters")
 
     def page(last: Collection | None) -> Collections:
@@ -97,3 +114,11 @@ def collections_in(
         return link.request(request, Collections)
 
     return Pages(page, lambda item: ArtifactCollection(item.entity, item.project, item.name, item.type, link))
+
+
+def collection_in(link: Link, entity: str, project: str, type: str, name: str) -> ArtifactCollection:
+    """One collection of a project. Raises `ArtifactNotFound`, also if it is of another type."""
+    found = collections_in(link, entity, project, type, name)
+    if not found:
+        raise ArtifactNotFound(f"no such collection of type {type!r}", subject=f"{entity}/{project}/{name}")
+    return found[0]

@@ -8,9 +8,11 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from artifactd.client._keywords import also_called
+from artifactd.client._keywords import also_called, ignores
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from artifactd.client._run import Run
     from artifactd.client.artifact import Artifact
     from artifactd.client.client import Client
@@ -24,7 +26,9 @@ __all__ = [
     "finish",
     "finish_artifact",
     "init",
+    "link_artifact",
     "log_artifact",
+    "login",
     "set_active_run",
     "upsert_artifact",
     "use_artifact",
@@ -77,20 +81,30 @@ def _close_active_run() -> None:
         _run._close_at_exit()
 
 
+@ignores(
+    *("tags", "notes", "mode", "dir", "settings", "save_code", "monitor_gym", "sync_tensorboard", "tensorboard"),
+    *("magic", "config_exclude_keys", "config_include_keys"),
+    aloud=True,
+)
+@ignores("reinit", "anonymous", "force", "allow_val_change")
 def init(
     project: str | None = None,
     entity: str | None = None,
     job_type: str | None = None,
     group: str | None = None,
     name: str | None = None,
-    config: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | Namespace | None = None,
     id: str | None = None,
+    resume: str | bool | None = None,
 ) -> Run:
     """Start a run with the process's default client and make it the active one; an active one is finished.
 
     Only in the process that began it: a forked child that starts a run of its own leaves its parent's open.
-    `id` resumes an earlier run. `config` is a JSON object, recorded as it is now. Use the run as a context
-    manager, or call its `finish`. Raises `InvalidRequest`, `DaemonUnavailable`.
+    `id` resumes an earlier run, which keeps what is not given again: of its config, each key. `config` is a JSON
+    object or an `argparse.Namespace`. Use the run as a context manager, or call its `finish`.
+
+    With `resume="must"` the run must exist (else `ArtifactNotFound`), with `"never"` it must not
+    (`InvalidRequest`); other values of W&B change nothing. Raises `InvalidRequest`, `DaemonUnavailable`.
 
     >>> with artifactd.init(project="bikes", job_type="evaluate", config={"threshold": 0.5}) as run:
     ...     images = run.use_artifact("images:best")
@@ -101,11 +115,12 @@ def init(
 
     if _run is not None and _run._is_ours:
         _run.finish()
-    run = Run(default_client(), project, entity, job_type, group, name, config, id)
+    run = Run(default_client(), project, entity, job_type, group, name, config, id, resume)
     set_active_run(run)
     return run
 
 
+@ignores("quiet")
 def finish(exit_code: int | None = None) -> None:
     """Finish the active run, if there is one; see `Run.finish`.
 
@@ -136,6 +151,28 @@ def log_artifact(
     return (_run or default_client()).log_artifact(
         artifact_or_path, name, type, aliases, tags, after=after, priority=priority
     )
+
+
+def link_artifact(artifact: Artifact, target_path: str, aliases: Sequence[str] | None = None) -> Artifact:
+    """`Run.link_artifact` by the active run, or `Artifact.link` of the logged artifact without one.
+
+    >>> artifactd.link_artifact(artifact, "registry/animals", aliases=["production"]).name
+    'animals:v0'
+    """
+    if _run is not None:
+        return _run.link_artifact(artifact, target_path, aliases)
+    if artifact.state == "draft":
+        log_artifact(artifact)
+    return artifact.wait().link(target_path, aliases)
+
+
+def login(key: str | None = None, **options: Any) -> bool:
+    """Nothing: the daemon knows its callers by their user id. Takes what W&B's takes, and returns True.
+
+    >>> artifactd.login()
+    True
+    """
+    return True
 
 
 def upsert_artifact(
@@ -175,6 +212,7 @@ def finish_artifact(
     )
 
 
+@ignores("use_as")
 @also_called(artifact_or_name="address_or_artifact")
 def use_artifact(
     address_or_artifact: str | Artifact, type: str | None = None, aliases: Sequence[str] | None = None

@@ -9,7 +9,7 @@ from itertools import chain, islice
 
 from artifactd.client._crew import share_out
 from artifactd.client._link import Link
-from artifactd.client._manifest import open_manifest
+from artifactd.client._manifest import no_entry, open_manifest
 from artifactd.client._porter import Errand, Porter
 from artifactd.client._referenced import comes
 from artifactd.protocol.manifest import Entry, read_manifest
@@ -30,7 +30,12 @@ _LANES = min(4, len(os.sched_getaffinity(0)))
 def download(link: Link, version: Version, root: str, prefix: str, *, linked: bool, skip_cache: bool) -> None:
     """See `Artifact.download`."""
     with open_manifest(link, version) as file:
-        wanted = (entry for entry in read_manifest(file) if entry.path.startswith(prefix) and comes(entry))
+        below = (entry for entry in read_manifest(file) if entry.path.startswith(prefix))
+        first = list(islice(below, 1))
+        if prefix and not first:
+            file.seek(0)
+            raise no_entry(f"no entry starts with {prefix!r}", version, prefix, file)
+        wanted = filter(comes, chain(first, below))
         bring(Errand(link, version, root, linked=linked, skip_cache=skip_cache), wanted)
 
 

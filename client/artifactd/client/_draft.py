@@ -172,6 +172,11 @@ class Draft:
     def _move(self, path: str, file: str) -> DraftEntry:
         source, status = open_regular(file)
         os.close(source)
+        if os.path.islink(file):
+            # Taking its target away would leave it, and others like it, dangling.
+            entry = self.add(path, file, "mutable")
+            os.unlink(file)
+            return entry
         real = os.path.realpath(file)
         # A second hard link could still change what was moved, and the daemon takes only files of this user.
         if status.st_nlink == 1 and status.st_uid == os.geteuid() and status.st_dev == self.directory.device:

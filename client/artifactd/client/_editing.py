@@ -56,7 +56,10 @@ class Editable(Versioned):
 
     @property
     def ttl(self) -> timedelta | None:
-        """How long the version is to live after `created_at`; None is for ever. May be set to a number of days."""
+        """How long the version is to live after `created_at`; None is for ever. May be set to a number of days.
+
+        Recorded only: in this release nothing is deleted when it has run out.
+        """
         return None if self._ttl is None else timedelta(seconds=self._ttl)
 
     @ttl.setter
@@ -73,7 +76,7 @@ class Editable(Versioned):
     @aliases.setter
     def aliases(self, value: Sequence[str]) -> None:
         self._require_version("aliases")
-        self._aliases = list(names.check_aliases(value))
+        self._aliases = list(names.check_aliases(_given(value, "aliases")))
 
     @property
     def tags(self) -> list[str]:
@@ -84,7 +87,7 @@ class Editable(Versioned):
     @tags.setter
     def tags(self, value: Sequence[str]) -> None:
         self._require_version("tags")
-        self._tags = list(names.check_tags(value))
+        self._tags = list(names.check_tags(_given(value, "tags")))
 
     def save(self) -> None:
         """Write what was changed of a committed version, all of it or nothing.
@@ -93,9 +96,9 @@ class Editable(Versioned):
         the version that has it. A logged artifact is waited for; a draft is logged, by the active run if there
         is one.
 
-        Raises `Conflict` if somebody else changed the same field, or moved the same alias, since this object
-        learned of the version: look it up again. `ArtifactNotFound` if it was deleted, `InvalidRequest`,
-        `DaemonUnavailable`; repeating a call that raised this is safe.
+        Raises `Conflict` if the same field changed, or the same alias moved, since this object learned of the
+        version, also by an earlier save of this program: look it up again. `ArtifactNotFound` if it was
+        deleted, `InvalidRequest`, `DaemonUnavailable`; repeating a call that raised this is safe.
 
         >>> artifact.description = "two animals"
         >>> artifact.aliases.append("reviewed")
@@ -118,8 +121,9 @@ class Editable(Versioned):
     def delete(self, delete_aliases: bool = False) -> None:
         """Delete the committed version; its number is not used again. Of a link, only the link.
 
-        Its contents go later, once no version needs them. No alias is re-pointed, not even `latest`. Raises
-        `InvalidRequest` for a version with aliases, unless `delete_aliases`; `ArtifactNotLoggedError`.
+        Its contents stay in the store: in this release nothing removes them. No alias is re-pointed, not even
+        `latest`. Raises `InvalidRequest` for a version with aliases, unless `delete_aliases`;
+        `ArtifactNotLoggedError`.
 
         >>> artifact.delete(delete_aliases=True)
         >>> api.artifact_exists("images:v0")
@@ -137,13 +141,25 @@ class Editable(Versioned):
             Done,
         )
 
+    def unlink(self) -> None:
+        """Delete the link with its aliases; its source stays. Raises `InvalidRequest` for what is no link.
+
+        >>> linked = artifact.link("registry/animals")
+        >>> linked.unlink()
+        >>> api.artifact_exists("registry/animals:v0"), api.artifact_exists("images:v0")
+        (False, True)
+        """
+        if not self.is_link:
+            raise InvalidRequest("the version is no link", subject=self.name, remedy="delete() deletes a version")
+        self.delete(delete_aliases=True)
+
     def link(self, target_path: str, aliases: Sequence[str] | None = None) -> Artifact:
         """Link the committed version into the collection `[[entity/]project/]name`; returns the link.
 
         The link is a version of that collection: it shows these contents, description, metadata and tags, also
         as they change later, and has aliases of its own, `latest` among them. A version that is linked there
-        already gets the aliases. Raises `Denied` for another entity, `InvalidRequest` for a collection of
-        another type, `ArtifactNotLoggedError`.
+        already gets the aliases. A logged artifact is waited for. Raises `Denied` for another entity,
+        `InvalidRequest` for a collection of another type, `ArtifactNotLoggedError`, and what `wait` raises.
 
         >>> linked = artifact.link("registry/animals", aliases=["production"])
         >>> linked.name, linked.source_name
@@ -151,6 +167,8 @@ class Editable(Versioned):
         """
         from artifactd.client._linking import link_version
 
+        if self._handle is not None:
+            self._handle.wait()
         version, link = self._require_version("link")
         return link_version(link, version, target_path, aliases, entity=version.entity, project=version.project)
 
@@ -216,6 +234,13 @@ def _check_description(text: object) -> str | None:
         raise InvalidRequest(f"description must be a string, not {type(text).__name__}")
     pack_json({"text": text}, "description")
     return text
+
+
+def _given(labels: Sequence[str], what: str) -> Sequence[str]:
+    if labels is None or isinstance(labels, str):
+        # In a call they mean "none besides" and "this one too"; assigned, they would drop the others.
+        raise InvalidRequest(f"{what} must be a list of strings, not {labels!r}", remedy="assign [] to drop all")
+    return labels
 
 
 def _seconds(ttl: timedelta | int | None) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from artifactd.client._arguments import check_count
 from artifactd.client._paging import Pages
 from artifactd.protocol.errors import ArtifactNotFound
 from artifactd.protocol.messages import GetRun, GetRunVersions, GetUsers, RunRecord, Runs, Version, Versions
@@ -43,6 +44,8 @@ class RunLineage:
 
     def _versions(self, role: str, per_page: int) -> Pages[Artifact]:
         from artifactd.client.artifact import Artifact
+
+        per_page = check_count(per_page, "per_page")
 
         def page(last: Version | None) -> Versions:
             after = None if last is None else (last.entity, last.project, last.name, last.version)
@@ -84,6 +87,16 @@ class ApiRun(RunLineage):
     def __repr__(self) -> str:
         return f"<ApiRun {self.entity}/{self.project}/{self.id} {self.state}>"
 
+    @property
+    def path(self) -> list[str]:
+        """Entity, project and id."""
+        return [self.entity, self.project, self.id]
+
+    @property
+    def url(self) -> None:
+        """None: there is no page of a run to look at."""
+        return None
+
 
 def logged_by(link: Link, version: Version) -> ApiRun | None:
     """See `Artifact.logged_by`."""
@@ -98,6 +111,7 @@ def logged_by(link: Link, version: Version) -> ApiRun | None:
 
 def used_by(link: Link, version: Version, per_page: int = 100) -> Pages[ApiRun]:
     """See `Artifact.used_by`."""
+    per_page = check_count(per_page, "per_page")
 
     def page(last: RunRecord | None) -> Runs:
         after = None if last is None else (last.started_at, last.entity, last.project, last.id)

@@ -78,7 +78,8 @@ class Link:
         end = now() + self.timeout + patience if deadline is None else deadline
         resend = _RESEND
         while True:
-            connection = self._connect(end)
+            # A daemon that is away holds nothing back: it gets no patience.
+            connection = self._connect(end if deadline is not None else min(end, now() + self.timeout))
             reply = connection.ask(frames, request_id, min(end, now() + patience + resend))
             if reply is not None:
                 keep(connection)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from artifactd.client._arguments import as_path, check_count, check_text, wrong
 from artifactd.client._connection import next_in_lane, now
 from artifactd.client._link import Link
 from artifactd.client.artifact import Artifact
@@ -17,6 +18,7 @@ from artifactd.protocol.messages import Accepted, DraftPart, GetVersion, Submit,
 
 __all__ = ["Scope", "as_name", "log", "look_up", "use"]
 
+_MAX_PRIORITY = 1_000_000
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9_.\-]")
 
 
@@ -46,6 +48,9 @@ def log(
 
     With `reuse`, any version with the same contents will do, and `latest` stays.
     """
+    if after is not None and not isinstance(after, LogHandle):
+        raise wrong("after", "a handle", after, "pass what log_artifact returned")
+    priority = check_count(priority, "priority", -_MAX_PRIORITY, _MAX_PRIORITY)
     checked_aliases = names.check_aliases(aliases)
     checked_tags = names.check_tags(tags)
     artifact = _as_artifact(link, artifact_or_path, name, type)
@@ -147,6 +152,8 @@ def use(
 def look_up(link: Link, scope: Scope, address: str, type: str | None = None) -> Version:
     """The version at an address, recorded as input of the scope's run if there is one."""
     parsed = names.Address.parse(address, entity=scope.entity, project=scope.project)
+    if type is not None:
+        check_text(type, "type")
     request = GetVersion(
         entity=parsed.entity,
         project=parsed.project,
@@ -194,7 +201,7 @@ def _as_artifact(
         if (name is not None and name != given.name) or (type is not None and type != given.type):
             raise InvalidRequest("an Artifact has its name and type already", subject=given.name)
         return given
-    path = os.fspath(given)
+    path = as_path(given, "artifact_or_path")
     if not os.path.exists(path):
         raise InvalidRequest("there is no such file or directory", subject=path)
     artifact = Artifact(name or as_name(os.path.basename(os.path.abspath(path))), type or "unspecified")

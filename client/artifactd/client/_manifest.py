@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -17,7 +18,7 @@ from artifactd.protocol.manifest import Entry, read_manifest
 from artifactd.protocol.messages import FetchManifest, Version
 from artifactd.protocol.names import normalise_entry_path
 
-__all__ = ["find_entry", "open_manifest", "read_entries"]
+__all__ = ["find_entry", "no_entry", "open_manifest", "read_entries"]
 
 
 @contextmanager
@@ -64,9 +65,16 @@ def find_entry(link: Link, version: Version, path: str) -> Entry:
         if found is not None:
             return found
         file.seek(0)
-        near = get_close_matches(wanted, [entry.path for entry in read_manifest(file)])
-    raise EntryNotFound(
-        f"the version has no entry {wanted!r}",
+        raise no_entry(f"the version has no entry {wanted!r}", version, wanted, file)
+
+
+def no_entry(message: str, version: Version, wanted: str, manifest: BinaryIO) -> EntryNotFound:
+    """The error, whose remedy names the files, and directories of them, that are spelled like `wanted`."""
+    paths = [entry.path for entry in read_manifest(manifest)]
+    folders = {path[: match.end()] for path in paths for match in re.finditer("/", path)}
+    near = get_close_matches(wanted, [*paths, *folders])
+    return EntryNotFound(
+        message,
         subject=f"{version.name}:v{version.version}",
         remedy=f"did you mean {' or '.join(map(repr, near))}?" if near else "see .manifest.entries",
     )

@@ -24,6 +24,7 @@ class Page(Protocol):
 class Pages(Sequence[Item], Generic[Item]):
     """Iterate it, index it, or ask its `len`, which costs one page. What was fetched is kept and not asked again.
 
+    `next` gives one item after the other; a loop or `iter` begins at the first, whatever `next` has given.
     Fetching raises what the daemon refuses, and `DaemonUnavailable`. For one thread at a time.
 
     >>> versions = api.artifacts("dataset", "images", per_page=10)
@@ -39,6 +40,7 @@ class Pages(Sequence[Item], Generic[Item]):
         self._last: Any = None
         self._total: int | None = None
         self._more = True
+        self._given = 0
 
     def __repr__(self) -> str:
         return f"<Pages: {len(self._items)} fetched{', and more' if self._more else ''}>"
@@ -58,6 +60,17 @@ class Pages(Sequence[Item], Generic[Item]):
         while self._load(index + 1):
             yield self._items[index]
             index += 1
+
+    def __next__(self) -> Item:
+        """The first item, and the one after it with each further call.
+
+        >>> next(api.runs("bikes")).job_type
+        'train'
+        """
+        if not self._load(self._given + 1):
+            raise StopIteration
+        self._given += 1
+        return self._items[self._given - 1]
 
     @overload
     def __getitem__(self, index: int) -> Item: ...

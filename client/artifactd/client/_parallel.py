@@ -6,13 +6,16 @@ import os
 from collections.abc import Sequence
 
 from artifactd.client._link import Link
-from artifactd.client._logging import Scope, log
+from artifactd.client._logging import Scope, as_name, log
 from artifactd.client.artifact import Artifact
 from artifactd.client.handle import LogHandle
 from artifactd.protocol.messages import DraftPart
 from artifactd.protocol.names import check_scope
 
-__all__ = ["finish", "upsert"]
+__all__ = ["finish", "id_of_group", "upsert"]
+
+_KEPT = 100
+"""Letters of a group that stay in the id made from it."""
 
 _Given = Artifact | str | os.PathLike[str]
 
@@ -43,6 +46,20 @@ def finish(
     """See `Client.finish_artifact`."""
     part = DraftPart(distributed_id=_checked(distributed_id), finish=True)
     return log(link, scope, artifact_or_path, name, type, aliases, part=part)
+
+
+def id_of_group(group: str | None) -> str | None:
+    """The distributed id that a group stands for: itself, or where no id may be so, one like it with its hash.
+
+    The same group gives the same id on every node.
+    """
+    from blake3 import blake3
+
+    if not group:
+        return None
+    if as_name(group) == group:
+        return group
+    return f"{as_name(group)[:_KEPT]}-{blake3(group.encode(errors='surrogatepass')).hexdigest()[:16]}"
 
 
 def _checked(distributed_id: str | None) -> str:

@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from artifactd.client._arguments import as_path, check_text
 from artifactd.client._entry import ArtifactFile, Entry
-from artifactd.client._keywords import also_called
+from artifactd.client._keywords import also_called, ignores
 from artifactd.client._versioned import Versioned
 from artifactd.protocol.errors import InvalidRequest
 
@@ -22,6 +23,8 @@ _Path = str | os.PathLike[str]
 class Readable(Versioned):
     """What can be read of a version's files; before it is committed, `ArtifactNotLoggedError` is raised."""
 
+    @ignores("allow_missing_references", aloud=True)
+    @ignores("multipart")
     def download(
         self,
         root: _Path | None = None,
@@ -44,14 +47,17 @@ class Readable(Versioned):
         References are fetched like files, in the state that was recorded, but those of unknown schemes are left
         out. `ReferenceChanged` says that what one points to is not any more what the version recorded.
 
-        Raises `CorruptDownload`, `InvalidRequest` where a link or a directory is in the way, `OutOfSpace`,
-        `DaemonUnavailable`, `ArtifactNotLoggedError`.
+        Raises `EntryNotFound` where no path starts with `path_prefix`, naming near matches; `CorruptDownload`,
+        `InvalidRequest` where a link or a directory is in the way or `root` can be no directory, `Denied`,
+        `OutOfSpace`, `DaemonUnavailable`, `ArtifactNotLoggedError`.
 
         >>> artifact.download()
         'artifacts/images:v0'
         """
         from artifactd.client._download import download
 
+        if path_prefix is not None:
+            check_text(path_prefix, "path_prefix")
         version, daemon = self._require_version("download")
         target = self._root(root)
         download(daemon, version, target, path_prefix or "", linked=link, skip_cache=skip_cache)
@@ -136,19 +142,24 @@ class Readable(Versioned):
         (file,) = self.files()
         return self._bring(file._entry, root)
 
-    def files(self, names: Sequence[str] | None = None) -> Iterator[ArtifactFile]:
-        """Every file, or those at `names`, in the order of their paths.
+    @ignores("per_page")
+    def files(self, names: str | Sequence[str] | None = None) -> Iterator[ArtifactFile]:
+        """Every file, or those at `names` that there are, in the order of their paths.
+
+        Looking at them raises `EntryNotFound`, naming near matches, if `names` are given and none is there.
 
         >>> [(file.name, file.size) for file in artifact.files()]
         [('cat.png', 3), ('dog.png', 3)]
         """
-        from artifactd.client._manifest import read_entries
+        from artifactd.client._manifest import find_entry, read_entries
 
         version, daemon = self._require_version("files")
-        wanted = None if names is None else set(names)
-        for entry in read_entries(daemon, version):
-            if wanted is None or entry.path in wanted:
-                yield ArtifactFile(entry.path, entry.size, entry.digest, self._entry(entry))
+        wanted = None if names is None else {names} if isinstance(names, str) else set(names)
+        found = [entry for entry in read_entries(daemon, version) if wanted is None or entry.path in wanted]
+        if wanted and not found:
+            find_entry(daemon, version, min(wanted))
+        for entry in found:
+            yield ArtifactFile(entry.path, entry.size, entry.digest, self._entry(entry))
 
     def _entry(self, entry: manifest.Entry) -> Entry:
         return Entry(entry.path, entry.size, entry.digest, self, entry.reference)
@@ -171,4 +182,4 @@ class Readable(Versioned):
         return os.path.join(target, entry.path)
 
     def _root(self, root: _Path | None) -> str:
-        return os.path.join("artifacts", self.name) if root is None else os.fspath(root)
+        return os.path.join("artifacts", self.name) if root is None else as_path(root, "root")

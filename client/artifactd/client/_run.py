@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
@@ -13,23 +14,28 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from artifactd.client import _defaults, _exit
+from artifactd.client._arguments import wrong
+from artifactd.client._config import Config
 from artifactd.client._connection import now
-from artifactd.client._keywords import also_called
+from artifactd.client._keywords import also_called, ignores
 from artifactd.client._lineage import RunLineage
 from artifactd.client._linking import link_version
 from artifactd.client._logging import Scope, log, use
 from artifactd.client._metadata import pack_json
-from artifactd.client._parallel import finish, upsert
+from artifactd.client._parallel import finish, id_of_group, upsert
 from artifactd.client._progress import follow
+from artifactd.client._resume import check_resume
 from artifactd.client._run_lock import RunLock
+from artifactd.client.artifact import Artifact
+from artifactd.client.handle import LogHandle
 from artifactd.protocol import names
 from artifactd.protocol.errors import ArtifactdError, InvalidRequest
-from artifactd.protocol.messages import Done, FinishRun, StartRun
+from artifactd.protocol.messages import Done, FinishRun, GetRun, RunRecord, StartRun
 
 if TYPE_CHECKING:
-    from artifactd.client.artifact import Artifact
+    from argparse import Namespace
+
     from artifactd.client.client import Client
-    from artifactd.client.handle import LogHandle
 
 __all__ = ["Run"]
 
@@ -47,8 +53,10 @@ class Run(RunLineage):
     process that made it: when that is killed, the daemon closes it as `crashed`, whatever forked children do.
     What the run logged is committed all the same.
 
-    `id`, `name`, `entity`, `project`, `job_type`, `group` and `config` are what it was started with; `state` is
-    `running`, `finished` or `failed`.
+    `id`, `name`, `entity`, `project`, `job_type`, `group` and `config` are what it was started with, or what an
+    earlier run of the same id left that was not given again. What is set in `config` later is recorded with the
+    next artifact that is logged, at the latest when the run is closed. `state` is `running`, `finished` or
+    `failed`.
 
     >>> with artifactd.init(job_type="train", config={"lr": 0.1}) as run:
     ...     print(run.job_type, run.config, run.state)
@@ -63,10 +71,14 @@ class Run(RunLineage):
         job_type: str | None = None,
         group: str | None = None,
         name: str | None = None,
-        config: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | Namespace | None = None,
         id: str | None = None,
+        resume: str | bool | None = None,
     ) -> None:
-        """Records the start of the run. Raises `InvalidRequest`, `Denied`, `OutOfSpace`, `DaemonUnavailable`."""
+        """Records the start of the run.
+
+        Raises `InvalidRequest`, `ArtifactNotFound`, `Denied`, `OutOfSpace`, `DaemonUnavailable`.
+        """
         self._link = client.link
         self.id = names.check_scope(id or _random_id(), "run id")
         self.project = names.check_scope(project or client.scope.project, "project")
@@ -75,7 +87,7 @@ class Run(RunLineage):
         self.job_type = job_type
         self.group = group
         self.name = name or self.id
-        self.config: dict[str, Any] = dict(config or {})
+        self._config = Config(config)
         self.state = "running"
         self._pid = os.getpid()
         self._pending: list[LogHandle] = []
@@ -86,14 +98,17 @@ class Run(RunLineage):
             name=self.name,
             job_type=job_type,
             group=group,
-            config=pack_json(self.config, "config"),
+            config=pack_json(dict(self._config), "config"),
             host=socket.gethostname(),
             pid=os.getpid(),
         )
+        check_resume(self._link, resume, self.entity, self.project, id)
         runs = self._link.welcome().runs
         self._lock = RunLock(runs, self.entity, self.project, self.id) if runs else None
         try:
             self._link.request(start if self._lock is None else replace(start, lock=self._lock.name), Done)
+            if id is not None:
+                self._recall()
         except BaseException:
             if self._lock is not None:
                 # It may have been recorded all the same.
@@ -115,8 +130,10 @@ class Run(RunLineage):
             return
         if kind is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
             self.finish()
-        else:
-            self._close("failed")
+            return
+        self._close("failed")
+        if error is not None:
+            self._note_failures(error)
 
     def log_artifact(
         self,
@@ -137,6 +154,7 @@ class Run(RunLineage):
         True
         """
         self._require_running()
+        self._record_config()
         handle = log(
             self._link, self._scope, artifact_or_path, name, type, aliases, tags, after=after, priority=priority
         )
@@ -158,7 +176,8 @@ class Run(RunLineage):
         ...     part = run.upsert_artifact("checkpoint.pt", name="model", type="model")
         """
         self._require_running()
-        draft = self.group if distributed_id is None else distributed_id
+        self._record_config()
+        draft = id_of_group(self.group) if distributed_id is None else distributed_id
         return upsert(self._link, self._scope, artifact_or_path, draft, name, type, aliases)
 
     def finish_artifact(
@@ -178,11 +197,13 @@ class Run(RunLineage):
         'v0'
         """
         self._require_running()
-        draft = self.group if distributed_id is None else distributed_id
+        self._record_config()
+        draft = id_of_group(self.group) if distributed_id is None else distributed_id
         handle = finish(self._link, self._scope, artifact_or_path, draft, name, type, aliases)
         self._pending.append(handle)
         return handle
 
+    @ignores("use_as")
     @also_called(artifact_or_name="address_or_artifact")
     def use_artifact(
         self,
@@ -206,16 +227,21 @@ class Run(RunLineage):
     ) -> Artifact:
         """`Artifact.link`, completing the path by the run's entity and project.
 
-        A draft is logged first, and one on its way is waited for. Raises as those do.
+        A draft is logged first, and one on its way is waited for. Raises as those do, and `InvalidRequest` once
+        the run is finished.
 
         >>> run.link_artifact(artifact, "registry/animals", aliases=["production"]).source_name
         'images:v0'
         """
+        self._require_running()
+        if not isinstance(artifact, Artifact | LogHandle):
+            raise wrong("artifact", "an Artifact", artifact, "look it up with use_artifact")
         if artifact.state == "draft":
             self.log_artifact(artifact)
         version, link = artifact.wait()._require_version("link_artifact")
         return link_version(link, version, target_path, aliases, entity=self.entity, project=self.project)
 
+    @ignores("quiet")
     def finish(self, exit_code: int | None = None) -> None:
         """Wait for what the run logged, then close it: as failed if `exit_code` is given and not 0.
 
@@ -233,6 +259,55 @@ class Run(RunLineage):
         self._close("failed" if exit_code else "finished")
         if failures:
             raise failures[0]
+
+    def _recall(self) -> None:
+        """Learn what is recorded of the run: what was given, and what it had before."""
+        record = self._link.request(GetRun(entity=self.entity, project=self.project, id=self.id), RunRecord)
+        self.name, self.job_type, self.group = record.name, record.job_type, record.group
+        self._config = Config(json.loads(record.config))
+
+    @property
+    def config(self) -> Config:
+        """The run's settings: a mapping with JSON values, also read and set as attributes; all is recorded."""
+        return self._config
+
+    def _note_failures(self, error: BaseException) -> None:
+        """Add to `error` which artifacts have failed by now; those on their way are not waited for."""
+        for handle in self._pending:
+            try:
+                submission = handle.look()
+            except ArtifactdError:
+                # What ended the block is what its reader must see.
+                return
+            if submission.error is not None:
+                error.add_note(f"artifactd: {submission.name} was not committed: {submission.error.message}")
+
+    def _record_config(self, deadline: float | None = None) -> None:
+        """Tell the daemon what was set in the config since it was told last."""
+        fresh = self._config._fresh()
+        if not fresh:
+            return
+        self._link.require("run_config")
+        request = StartRun(
+            id=self.id,
+            entity=self.entity,
+            project=self.project,
+            name=self.name,
+            config=pack_json(fresh, "config"),
+            config_only=True,
+        )
+        self._link.request(request, Done, deadline=deadline)
+        self._config._sent(fresh)
+
+    @property
+    def path(self) -> str:
+        """`entity/project/id`."""
+        return f"{self.entity}/{self.project}/{self.id}"
+
+    @property
+    def url(self) -> None:
+        """None: there is no page of a run to look at."""
+        return None
 
     @property
     def _is_ours(self) -> bool:
@@ -254,6 +329,7 @@ class Run(RunLineage):
     def _close(self, state: str, deadline: float | None = None) -> None:
         if _defaults.active_run() is self:
             _defaults.set_active_run(None)
+        self._record_config(deadline)
         request = FinishRun(id=self.id, entity=self.entity, project=self.project, state=state)
         self._link.request(request, Done, deadline=deadline)
         self.state = state

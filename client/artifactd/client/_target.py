@@ -12,7 +12,7 @@ from itertools import count
 from blake3 import blake3
 
 from artifactd.client._snapshot import copy_file
-from artifactd.protocol.errors import InvalidRequest, OutOfSpace
+from artifactd.protocol.errors import ArtifactdError, Denied, InvalidRequest, OutOfSpace
 from artifactd.protocol.manifest import DIGEST_ALGORITHM, Entry, digest_of
 
 __all__ = ["Target", "digest_of_file"]
@@ -28,6 +28,7 @@ _IN_THE_WAY = frozenset({errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.EEXIST,
 _NO_FILE = frozenset({errno.ELOOP, errno.ENXIO, errno.EACCES})
 """A link, a socket, a file that may not be read: replaced by the file, never followed."""
 _CANNOT_LINK = frozenset({errno.EXDEV, errno.EMLINK, errno.EPERM, errno.ENOENT, errno.EOPNOTSUPP})
+_NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -49,8 +50,11 @@ class Target:
         self._read_only = read_only
         self._parts = (f".artifactd-{os.urandom(8).hex()}-{number}" for number in count())
         self._is_new = not os.path.isdir(root)
-        os.makedirs(root, exist_ok=True)
-        self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.makedirs(root, exist_ok=True)
+            self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _no_root(error, root) from error
         self._parent = os.dup(self._root)
         self._parent_path = ""
 
@@ -192,6 +196,15 @@ class Target:
 
     def _join(self, path: str) -> str:
         return os.path.join(self._path, path)
+
+
+def _no_root(error: OSError, root: str) -> ArtifactdError:
+    if error.errno in _FULL:
+        return OutOfSpace("the disk is full", subject=root)
+    if error.errno in _NOT_ALLOWED:
+        return Denied(f"the directory cannot be made or opened: {error.strerror}", subject=root)
+    problem = "it is not a directory" if error.errno in _IN_THE_WAY else f"it cannot be made: {error.strerror}"
+    return InvalidRequest(problem, subject=root, remedy="choose another root")
 
 
 def digest_of_file(fd: int) -> str:

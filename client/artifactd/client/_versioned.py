@@ -8,6 +8,7 @@ from artifactd.protocol.errors import ArtifactNotLoggedError
 from artifactd.protocol.messages import DraftPart, Version
 
 if TYPE_CHECKING:
+    from artifactd.client._collections import ArtifactCollection
     from artifactd.client._lineage import ApiRun
     from artifactd.client._link import Link
     from artifactd.client._paging import Pages
@@ -81,6 +82,31 @@ class Versioned:
         """`name:v3` of the source."""
         return self.source_qualified_name.rpartition("/")[2]
 
+    @property
+    def source_entity(self) -> str:
+        """Who owns the source."""
+        return self.source_qualified_name.split("/")[0]
+
+    @property
+    def source_project(self) -> str:
+        """What the source belongs to."""
+        return self.source_qualified_name.split("/")[1]
+
+    @property
+    def source_version(self) -> str:
+        """`v3` of the source."""
+        return self.source_qualified_name.rpartition(":")[2]
+
+    @property
+    def collection(self) -> ArtifactCollection:
+        """All versions of the name."""
+        return self._collection_of("collection", self.qualified_name)
+
+    @property
+    def source_collection(self) -> ArtifactCollection:
+        """All versions of the source's name."""
+        return self._collection_of("source_collection", self.source_qualified_name)
+
     def logged_by(self) -> ApiRun | None:
         """The run that made the version; None if it was logged without one.
 
@@ -104,6 +130,13 @@ class Versioned:
         version, link = self._require_version("used_by")
         return used_by(link, version, per_page)
 
+    def _collection_of(self, what: str, qualified_name: str) -> ArtifactCollection:
+        from artifactd.client._collections import ArtifactCollection
+
+        version, link = self._require_version(what)
+        entity, project, name = qualified_name.rpartition(":")[0].split("/")
+        return ArtifactCollection(entity, project, name, version.type, link)
+
     def _require_version(self, what: str) -> tuple[Version, Link]:
         if self._version is None and self._handle is not None:
             self._handle.resolve()
@@ -118,6 +151,6 @@ class Versioned:
             raise ArtifactNotLoggedError(
                 f"{what} is known only once the artifact is committed",
                 subject=self._name,
-                remedy="log it with log_artifact, then wait()",
+                remedy="log it with log_artifact, then wait()" if self._handle is None else "wait() for it",
             )
         return self._version, self._link

@@ -6,7 +6,7 @@ import os
 from typing import NamedTuple
 
 from artifactd.protocol.errors import Denied, InvalidRequest
-from artifactd.protocol.names import check_entry_path
+from artifactd.protocol.names import check_new_entry_path
 
 __all__ = ["Found", "find_files"]
 
@@ -41,7 +41,7 @@ def find_files(directory: str, prefix: str) -> list[Found]:
                     name = below + entry.name
                     real = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
                     if entry.is_file():
-                        found.append(Found(check_entry_path(name), real, entry))
+                        found.append(Found(check_new_entry_path(name), real, entry))
                     elif entry.is_dir():
                         pending.append((real, f"{name}/", above | {here}))
                     else:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from artifactd.client._addresses import parse_collection, parse_project, parse_run
-from artifactd.client._collections import ArtifactCollection, ArtifactType, collections_in
+from artifactd.client._arguments import check_count, check_timeout
+from artifactd.client._collections import ArtifactCollection, ArtifactType, collection_in, collections_in
 from artifactd.client._defaults import default_client
+from artifactd.client._keywords import ignores
 from artifactd.client._lineage import ApiRun
 from artifactd.client._link import Link
 from artifactd.client._logging import Scope, look_up
@@ -37,6 +39,7 @@ class Api:
     'v0'
     """
 
+    @ignores("api_key")
     def __init__(
         self,
         overrides: Mapping[str, str] | None = None,
@@ -51,7 +54,7 @@ class Api:
         self.default_project: str = known.pop("project", client.scope.project)
         if known:
             raise InvalidRequest(f"overrides has {', '.join(known)}", remedy="it takes entity and project")
-        self._link = client.link if timeout is None else Link(Path(client.link.socket), timeout)
+        self._link = client.link if timeout is None else Link(Path(client.link.socket), check_timeout(timeout))
 
     def __repr__(self) -> str:
         return f"<Api {self.default_entity}/{self.default_project} at {self._link.socket}>"
@@ -147,10 +150,7 @@ class Api:
         1
         """
         place = parse_collection(name, **self._defaults)
-        found = collections_in(self._link, place.entity, place.project, type_name, place.name)
-        if not found:
-            raise ArtifactNotFound(f"no such collection of type {type_name!r}", subject=place.collection)
-        return found[0]
+        return collection_in(self._link, place.entity, place.project, type_name, place.name)
 
     def artifact_collection_exists(self, name: str, type: str) -> bool:
         """Whether there is such a collection of `type`.
@@ -188,6 +188,7 @@ class Api:
         >>> [found.job_type for found in api.runs("bikes", {"state": "running", "config.lr": None})]
         ['train']
         """
+        per_page = check_count(per_page, "per_page")
         entity, project = parse_project(path, **self._defaults)
         wanted = None
         if filters:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from artifactd.client._building import Buildable
 from artifactd.client._entry import Entry, Manifest
+from artifactd.client._keywords import ignores
 from artifactd.client._readable import Readable
 from artifactd.protocol.messages import Version
 from artifactd.protocol.names import check_artifact_name, check_type
@@ -25,7 +26,8 @@ class Artifact(Buildable, Readable):
     Making one does no I/O. Adding a file takes its content at that moment into the spool of the process's
     daemon; nothing else is sent before `log_artifact`. May be used by several threads, by one process.
 
-    `metadata` is a JSON object; it may be changed until the artifact is logged, and later by `save`.
+    `metadata` is a JSON object; it may be changed until the artifact is logged, and later by `save`. Dates and
+    times in it become ISO text, numpy's numbers and small arrays plain numbers and lists.
 
     >>> artifact = artifactd.Artifact("bike-dataset", "dataset", metadata={"frames": 2})
     >>> artifact.add_dir("images")
@@ -33,6 +35,8 @@ class Artifact(Buildable, Readable):
     (2, 6, 'draft')
     """
 
+    @ignores("storage_region", aloud=True)
+    @ignores("use_as")
     def __init__(
         self,
         name: str,
@@ -84,6 +88,24 @@ class Artifact(Buildable, Readable):
         if self._version:
             return "committed"
         return self._handle.state if self._handle else "draft"
+
+    def is_draft(self) -> bool:
+        """Whether it is not committed, also where it is on its way; a part of a draft stays one.
+
+        >>> draft.is_draft(), artifact.is_draft()
+        (True, False)
+        """
+        return self.state != "committed" or (self._part is not None and not self._part.finish)
+
+    @property
+    def incremental(self) -> bool:
+        """Whether it was made with `incremental=True`; False of a version that was looked up."""
+        return self._incremental
+
+    @property
+    def distributed_id(self) -> str | None:
+        """The draft of several writers that this object was upserted to or finished; None of any other."""
+        return None if self._part is None else self._part.distributed_id
 
     @property
     def entries(self) -> dict[str, Entry]:

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Any
 
 from artifactd.client import _defaults
-from artifactd.client._keywords import also_called
+from artifactd.client._arguments import check_timeout
+from artifactd.client._keywords import also_called, ignores
 from artifactd.client._link import Link
 from artifactd.client._logging import Scope, as_name, log, look_up, use
 from artifactd.client._parallel import finish, upsert
@@ -60,7 +61,7 @@ class Client:
         entity: str | None = None,
     ) -> None:
         """Does no I/O. Raises `InvalidRequest` for names and socket paths that the rules refuse."""
-        self.link = Link(find_socket() if socket is None else Path(socket).absolute(), timeout)
+        self.link = Link(find_socket() if socket is None else Path(socket).absolute(), check_timeout(timeout))
         self.scope = Scope(
             names.check_scope(entity or os.environ.get("ARTIFACTD_ENTITY") or _login_name(), "entity"),
             names.check_scope(project or os.environ.get("ARTIFACTD_PROJECT") or UNCATEGORIZED, "project"),
@@ -99,10 +100,10 @@ class Client:
     ) -> LogHandle:
         """Hand an artifact to the daemon; returns once it is accepted: it survives a kill of either process.
 
-        `latest` moves to the new version, and `aliases` with it. A path is wrapped into an artifact, called
-        `name` (default: after the path) of `type` (default `unspecified`). With `after`, the commit waits
-        until that one is committed, and fails if it fails. Higher `priority` is uploaded earlier; the order
-        of commits stays.
+        `latest` moves to the new version, and `aliases`, a list or one string, with it. A path is wrapped into an
+        artifact, called `name` (default: after the path) of `type` (default `unspecified`). With `after`, the
+        commit waits until that one is committed, and fails if it fails. Higher `priority` is uploaded earlier; the
+        order of commits stays.
 
         The call never waits for a network. If it raises or is interrupted, calling it again with the same
         artifact resolves to the same submission, should that have been accepted after all. Raises
@@ -128,7 +129,8 @@ class Client:
     ) -> Artifact:
         """Add an artifact's files to a version that several processes, on any nodes, make together.
 
-        They name it by `distributed_id` (letters, digits, `_ - .`), by default the group of the run. Returns once
+        They name it by `distributed_id` (letters, digits, `_ - .`), by default the group of the run (where it has
+        other letters, a name made from it). Returns once
         this part is registered for all of them: the one call that waits for the store and the catalog. It may be
         interrupted; calling it again with the same artifact resolves to the same part. A path is wrapped into an
         artifact as by `log_artifact`. There is no version before `finish_artifact`.
@@ -167,6 +169,7 @@ class Client:
         """
         return finish(self.link, self.scope, artifact_or_path, distributed_id, name, type, aliases)
 
+    @ignores("use_as")
     @also_called(artifact_or_name="address_or_artifact")
     def use_artifact(
         self,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from artifactd.client._arguments import check_number, wrong
 from artifactd.client._connection import now
 from artifactd.protocol.errors import ArtifactdError, ArtifactFailed, DaemonUnavailable, WaitTimeout, from_code
 from artifactd.protocol.messages import GetVersion, Submission, Version, Wait
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LogHandle", "Progress", "progress_of"]
 
+_PACKAGE = os.path.dirname(__file__) + os.sep
 _POLL = 10.0
 """Seconds of one long poll."""
 
@@ -42,9 +45,9 @@ class LogHandle:
     """A logged artifact on its way to becoming a version.
 
     Survives restarts of the daemon; `client.handle(id)` makes one again in any process of the same user.
-    Attributes of the committed artifact (`version`, `digest`, `aliases`, …) can be read from the handle. Usable
-    from every thread. Whatever asks the daemon raises `DaemonUnavailable`, and `ArtifactNotFound` if it does not
-    know the id.
+    Attributes of the committed artifact (`version`, `digest`, `aliases`, …) can be read from the handle, and those
+    that `save` writes assigned to it. Usable from every thread. Whatever asks the daemon raises
+    `DaemonUnavailable`, and `ArtifactNotFound` if it does not know the id.
 
     >>> handle = artifactd.log_artifact("checkpoint.pt", name="model", type="model")
     >>> handle.wait(timeout=60.0).version
@@ -110,7 +113,9 @@ class LogHandle:
         >>> handle.wait().version
         'v0'
         """
-        end = None if timeout is None else now() + timeout
+        end = None if timeout is None else now() + check_number(timeout, "timeout")
+        if until not in ("durable", "committed"):
+            raise wrong("until", "'durable' or 'committed'", until)
         while True:
             left = _POLL if end is None else max(0.0, end - now())
             try:
@@ -122,7 +127,7 @@ class LogHandle:
             if submission.state in TERMINAL or (until == "durable" and submission.durable):
                 return self._result(submission)
             if end is not None and now() >= end:
-                raise self._timed_out(timeout, f"it is {submission.state}")
+                raise self._timed_out(timeout, _standing(submission))
 
     def add_done_callback(self, callback: Callable[[LogHandle], object]) -> None:
         """Call `callback(handle)` from a background thread once `wait()` would return or raise.
@@ -162,6 +167,16 @@ class LogHandle:
             raise AttributeError(f"LogHandle has no attribute {name!r}")
         return getattr(self.resolve(), name)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        from artifactd.client.artifact import Artifact
+
+        if name.startswith("_") or hasattr(LogHandle, name):
+            super().__setattr__(name, value)
+        elif isinstance(getattr(Artifact, name, None), property):
+            setattr(self.resolve(), name, value)
+        else:
+            raise AttributeError(f"LogHandle has no attribute {name!r}")
+
     def resolve(self) -> Artifact:
         """The artifact as the daemon knows it now: with its version, if it is committed.
 
@@ -186,7 +201,7 @@ class LogHandle:
         with self._lock:
             first, self._ended = self._ended is None, submission
         if first and submission.warning:
-            warnings.warn(submission.warning, UserWarning, stacklevel=2)
+            warnings.warn(f"{submission.name}: {submission.warning}", UserWarning, stacklevel=_users_level())
 
     def _result(self, submission: Submission) -> Artifact:
         if submission.state in (State.FAILED, State.CANCELLED):
@@ -238,6 +253,14 @@ class LogHandle:
             raise
 
 
+def _users_level() -> int:
+    """The `stacklevel` at which the caller, were it to warn, would point into the program that uses it."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
 def _failure(submission: Submission) -> ArtifactFailed:
     error = submission.error
     if error is None:
@@ -245,8 +268,12 @@ def _failure(submission: Submission) -> ArtifactFailed:
     cause = from_code(error.code, error.message, subject=error.subject, remedy=error.remedy)
     if isinstance(cause, ArtifactFailed):
         return cause
-    message = f"{submission.state}: {error.message}"
-    return ArtifactFailed(message, subject=error.subject or submission.name, remedy=error.remedy)
+    return ArtifactFailed(error.message, subject=error.subject or submission.name, remedy=error.remedy)
+
+
+def _standing(submission: Submission) -> str:
+    waits = f", waiting for {submission.waiting_for}" if submission.waiting_for else ""
+    return f"it is {submission.state}{waits}"
 
 
 def progress_of(submission: Submission) -> Progress:

@@ -189,7 +189,13 @@ class _Daemon:
             assembler=Assembler(
                 self._queue, references, Bases(store, catalog, calls, manifest_files), manifest_files
             ),
-            parts=Parts(journal=journal, catalog=catalog, calls=calls, files=manifest_files),
+            parts=Parts(
+                journal=journal,
+                catalog=catalog,
+                calls=calls,
+                files=manifest_files,
+                expire=settings.drafts.expire,
+            ),
         )
         self._ingest = Ingest(tools, self._ending, settings.upload.submissions)
         self._committer = Committer(

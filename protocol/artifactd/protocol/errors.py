@@ -6,6 +6,7 @@ Across the wire an error travels as its `code`; `from_code` builds the same clas
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "ArtifactNotFound",
     "ArtifactNotLoggedError",
     "ArtifactdError",
+    "ColumnNotFound",
     "Conflict",
     "CorruptDownload",
     "DaemonUnavailable",
@@ -54,7 +56,7 @@ class ArtifactdError(Exception):
 
     def __str__(self) -> str:
         text = self.message
-        if self.subject and self.subject not in text:
+        if self.subject and not _names(text, self.subject):
             text = f"{self.subject}: {text}"
         return f"{text} ({self.remedy})" if self.remedy else text
 
@@ -64,6 +66,15 @@ class ArtifactdError(Exception):
 
 def _rebuild(cls: type[ArtifactdError], message: str, subject: str, remedy: str) -> ArtifactdError:
     return cls(message, subject=subject, remedy=remedy)
+
+
+def _names(text: str, subject: str) -> bool:
+    """Whether a reader of `text` knows what it is about: `model` in "the model is large" may be any word."""
+    if repr(subject) in text:
+        return True
+    if subject.isalpha():
+        return text.startswith(f"{subject}: ")
+    return re.search(rf"(?<![\w./-]){re.escape(subject)}(?![\w/-])", text) is not None
 
 
 class InvalidRequest(ArtifactdError, ValueError):
@@ -84,10 +95,16 @@ class ArtifactNotFound(ArtifactdError, LookupError):
     code = "not_found"
 
 
-class EntryNotFound(ArtifactNotFound, KeyError):
+class EntryNotFound(ArtifactNotFound, KeyError, FileNotFoundError):
     """The artifact has no entry of this path; `remedy` names those that are spelled alike."""
 
     code = "no_entry"
+
+
+class ColumnNotFound(ArtifactdError, KeyError):
+    """The table has no column of this name; `remedy` names those that are spelled alike."""
+
+    code = "no_column"
 
 
 class Conflict(ArtifactdError):

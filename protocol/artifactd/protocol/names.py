@@ -19,6 +19,7 @@ __all__ = [
     "check_artifact_name",
     "check_entity",
     "check_entry_path",
+    "check_new_entry_path",
     "check_scope",
     "check_tag",
     "check_tags",
@@ -38,6 +39,8 @@ _STORES_OWN = frozenset({".tmp", "artifactd-probe"})
 """What a directory store writes before it is whole, and what an examination of a store leaves to be swept."""
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_\-][A-Za-z0-9_.\-]*(?:/[A-Za-z0-9_\-][A-Za-z0-9_.\-]*)*\Z")
 _DRIVE = re.compile(r"[A-Za-z]:")
+_C1 = re.compile(r"[\x80-\x9f]")
+"""Terminals obey them as they do the older ones; versions of 0.1.0 may have them in their paths."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -99,19 +102,21 @@ def check_tag(tag: object) -> str:
 
 
 def check_aliases(aliases: object) -> tuple[str, ...]:
-    """Aliases given to one call, each once, in the order given."""
+    """Aliases given to one call, one string or several, each once, in the order given."""
     return tuple(dict.fromkeys(check_alias(alias) for alias in _labels(aliases, "aliases")))
 
 
 def check_tags(tags: object) -> tuple[str, ...]:
-    """Tags given to one call, each once, in the order given."""
+    """Tags given to one call, one string or several, each once, in the order given."""
     return tuple(dict.fromkeys(check_tag(tag) for tag in _labels(tags, "tags")))
 
 
 def _labels(given: object, what: str) -> Iterable[object]:
     if given is None:
         return ()
-    if isinstance(given, str) or not isinstance(given, (list, tuple, set, frozenset)):
+    if isinstance(given, str):
+        return (given,)
+    if not isinstance(given, (list, tuple, set, frozenset)):
         raise InvalidRequest(f"{what} must be a list of strings, not {given!r}")
     return given
 
@@ -130,11 +135,21 @@ def normalise_entry_path(path: object) -> str:
         raise InvalidRequest(f"entry path must be a string, not {type(path).__name__}")
     if path.startswith("/"):
         raise InvalidRequest(f"entry path {path!r} is absolute", remedy="name entries relative to the artifact")
-    return check_entry_path("/".join(part for part in path.split("/") if part not in ("", ".")))
+    normal = "/".join(part for part in path.split("/") if part not in ("", "."))
+    if not normal:
+        raise InvalidRequest(f"entry path {path[:200]!r} names no entry", remedy="use a relative POSIX path")
+    return check_new_entry_path(normal)
+
+
+def check_new_entry_path(path: str) -> str:
+    """Refuse what is not the normal form of an entry path, or what no path that is added today may contain."""
+    if _C1.search(path):
+        raise InvalidRequest(f"entry path {path[:200]!r} contains a control character")
+    return check_entry_path(path)
 
 
 def check_entry_path(path: str) -> str:
-    """Refuse what is not the normal form of an entry path."""
+    """Refuse what is not the normal form of an entry path, in versions of any age."""
     # One artifact may have a million paths, and nearly all of them are plain.
     if len(path) <= MAX_COMPONENT_BYTES and _PLAIN_PATH.match(path):
         return path
@@ -198,6 +213,10 @@ class Address:
         *scope, name = parts
         scope = [entity, project][: 2 - len(scope)] + scope
         if alias and version_number(alias) is None:
+            if _RESERVED_VERSION.match(alias):
+                raise InvalidRequest(
+                    f"no version is called {alias[:40]!r}", subject=text[:300], remedy="write v0, v1, …"
+                )
             check_alias(alias)
         return cls(
             check_scope(scope[0], "entity"),

@@ -8,9 +8,10 @@ from typing import IO, TYPE_CHECKING
 
 from artifactd.client._tables.cells import Cell
 from artifactd.client._tables.files import FileRange
+from artifactd.client._tables.near import near
 from artifactd.client._tables.stored import Column
 from artifactd.client._tables.table import Table
-from artifactd.protocol.errors import ArtifactNotLoggedError, InvalidRequest
+from artifactd.protocol.errors import ArtifactNotLoggedError, EntryNotFound, InvalidRequest
 from artifactd.protocol.names import normalise_entry_path
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class PartitionedTable:
     """All tables stored below the directory `parts_path` of an artifact, as one.
 
     The parts may be added before or after it, by anyone who adds to the artifact. Rows can be read from what
-    `artifact.get` returns.
+    `artifact.get` returns; that raises `EntryNotFound` where no table is below the directory.
 
     >>> draft["parts/1"] = artifactd.Table(["id"], [[1]])
     >>> draft["parts/2"] = artifactd.Table(["id"], [[2], [3]])
@@ -76,9 +77,8 @@ class PartitionedTable:
 
     @property
     def columns(self) -> list[Column]:
-        """Of the first part; none without parts."""
-        parts = self.parts()
-        return next(parts).columns if self._parts else []
+        """Of the first part."""
+        return next(self.parts()).columns
 
     def parts(self) -> Iterator[Table]:
         """Each part, by the order of paths, fetched when it is its turn.
@@ -124,9 +124,17 @@ class PartitionedTable:
             for _, row in part.iterrows():
                 yield row
 
-    def _bind(self, tables: Sequence[Entry], open: Callable[[Entry], Table]) -> None:
-        """Give it the tables of its artifact, in the order of paths, and how to open one."""
+    def _bind(self, tables: Sequence[Entry], open: Callable[[Entry], Table], subject: str) -> None:
+        """Give it the tables of its artifact, in the order of paths, and how to open one.
+
+        Raises `EntryNotFound` if none is a part: the directory is more likely mistyped than empty.
+        """
         self._parts = [entry for entry in tables if entry.path.startswith(f"{self._parts_path}/")]
+        if not self._parts:
+            folders = {entry.path.rpartition("/")[0] for entry in tables}
+            raise EntryNotFound(
+                f"there is no table below {self._parts_path!r}{near(self._parts_path, folders)}", subject=subject
+            )
         self._open = open
 
     def _write(self, file: IO[bytes]) -> None:

@@ -48,7 +48,7 @@ def get(artifact: Artifact, name: str) -> Table | PartitionedTable:
         raise _not_found(artifact, wanted, entries)
     found = PartitionedTable._stored(_content(artifact, partitioned), partitioned.path)
     tables = [entry for entry in entries.values() if entry.path.endswith(Table.SUFFIX)]
-    found._bind(tables, partial(_table, artifact))
+    found._bind(tables, partial(_table, artifact), partitioned.path)
     return found
 
 

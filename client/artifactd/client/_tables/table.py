@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any, Literal
 
+from artifactd.client._arguments import wrong
 from artifactd.client._tables import frames
 from artifactd.client._tables.cells import Cell
 from artifactd.client._tables.columns import Columns, listed
@@ -13,7 +14,7 @@ from artifactd.client._tables.files import FileRange
 from artifactd.client._tables.near import near
 from artifactd.client._tables.rows import Rows, RowSpool
 from artifactd.client._tables.stored import Column, Header, StoredRows, write_table
-from artifactd.protocol.errors import InvalidRequest
+from artifactd.protocol.errors import ColumnNotFound, InvalidRequest
 
 __all__ = ["Table"]
 
@@ -60,6 +61,8 @@ class Table:
         if frames.is_frame(source):
             columns = frames.frame_columns(source) if columns is None else columns
             source = frames.frame_rows(source, columns)
+        if not isinstance(source, Iterable):
+            raise wrong("data", "rows", source)
         self._columns = Columns(_DEFAULT_COLUMNS if columns is None else columns, optional, allow_mixed_types)
         self._rows: Rows = RowSpool()
         self._lock = threading.RLock()
@@ -141,7 +144,8 @@ class Table:
         return enumerate(self._read())
 
     def get_column(self, name: Column, convert_to: Literal["numpy"] | None = None) -> Any:
-        """The cells of one column as a list, or as a numpy array. Raises `KeyError` naming near matches.
+        """The cells of one column as a list, or as a numpy array. Raises `ColumnNotFound`, a `KeyError`, naming
+        near matches.
 
         >>> table = artifactd.Table(["id", "label"], [[1, "cat"], [2, "dog"]])
         >>> table.get_column("label")
@@ -149,10 +153,18 @@ class Table:
         """
         names = self._columns.names
         if name not in names:
-            raise KeyError(f"the table has no column {name!r}{near(str(name), map(str, names))}")
+            raise ColumnNotFound(f"the table has no column {name!r}{near(str(name), map(str, names))}")
         index = names.index(name)
         cells = [row[index] for row in self._read()]
         return frames.to_array(cells) if convert_to == "numpy" else cells
+
+    def get_index(self) -> list[int]:
+        """The rows' indices, from 0, as `iterrows` gives them.
+
+        >>> artifactd.Table(["id", "label"], [[1, "cat"], [2, "dog"]]).get_index()
+        [0, 1]
+        """
+        return list(range(len(self)))
 
     def add_data(self, *data: Any) -> None:
         """Add one row: a cell for each column. Raises `InvalidRequest`, and adds nothing then.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -104,13 +105,13 @@ class Catalog:
         with self._reading() as connection:
             return recorded_outcomes(connection, keys)
 
-    def register_part(self, part: Part, entries: Iterable[Entry]) -> None:
+    def register_part(self, part: Part, entries: Iterable[Entry], *, expire: float = math.inf) -> None:
         """Add a part with its entries, sorted by path, to its draft, once; see `drafts.put_part`.
 
         Raises `Conflict` and `InvalidRequest`; after `CatalogUnavailable` give it all entries again.
         """
         with self._writing() as connection:
-            put_part(connection, part, entries)
+            put_part(connection, part, entries, expire)
 
     def registered_parts(self, keys: Sequence[tuple[int, bytes]]) -> set[tuple[int, bytes]]:
         """Which of at most `MAX_HEADS` submissions `(uid, id)` are registered as parts of drafts."""
@@ -212,7 +213,7 @@ class Catalog:
             return list_run_versions(connection, request)
 
     def start_run(self, uid: int, request: messages.StartRun) -> None:
-        """Record a run, or the return of one with the same id. Raises `Denied` for another user's run."""
+        """Record a run, or the return of one; see `runs.put_run`. Raises `Denied`, `InvalidRequest`."""
         with self._writing() as connection:
             put_run(connection, uid, request)
 

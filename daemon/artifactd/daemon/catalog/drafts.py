@@ -31,12 +31,13 @@ __all__ = [
 _Key = tuple[int, bytes]
 
 
-def put_part(connection: Connection, part: Part, entries: Iterable[Entry]) -> None:
+def put_part(connection: Connection, part: Part, entries: Iterable[Entry], expire: float) -> None:
     """Register a part with its entries, sorted by path, once; one that finishes closes the draft.
 
-    Raises `Conflict` naming path and both writers where another part has other contents, or naming the version
-    where the draft has ended; `InvalidRequest` for another type, an id used for another part, and where the
-    parts together are more than a version can have. Then nothing has changed.
+    Raises `Conflict` naming path and both writers where another part has other contents, naming the version
+    where the draft has ended, and where nobody has come to it for `expire` seconds; `InvalidRequest` for
+    another type, an id used for another part, and where the parts together are more than a version can have.
+    Then nothing has changed.
     """
     draft = _locked(connection, part)
     known = connection.execute(
@@ -46,7 +47,7 @@ def put_part(connection: Connection, part: Part, entries: Iterable[Entry]) -> No
         if known != part.body_hash:
             raise InvalidRequest(f"the submission id {part.id.hex()} was used before, with other contents")
         return
-    _check_open(connection, draft, part)
+    _check_open(connection, draft, part, expire)
     part_id = _insert_part(connection, draft.id, part)
     add_entries(connection, draft.id, part_id, part.writer, entries)
     connection.execute(drafts.update().where(drafts.c.id == draft.id).values(touched_at=now(connection)))
@@ -140,19 +141,21 @@ def _locked(connection: Connection, part: Part) -> Row[Any]:
     return connection.execute(select(drafts).filter_by(**key).with_for_update()).one()
 
 
-def _check_open(connection: Connection, draft: Row[Any], part: Part) -> None:
+def _check_open(connection: Connection, draft: Row[Any], part: Part, expire: float) -> None:
     kind = connection.execute(
         select(collections.c.type).where(in_collection(part.entity, part.project, part.name))
     ).scalar_one_or_none()
     for holder, type in ((_label(draft), draft.type), ("the collection", kind)):
         if type not in (None, part.type):
             raise InvalidRequest(f"{holder} holds artifacts of type {type!r}, not {part.type!r}")
-    if draft.state == DraftState.OPEN:
+    # Whether it is late must not hang on when somebody last swept.
+    late = draft.state == DraftState.OPEN and draft.touched_at < now(connection) - expire
+    if draft.state == DraftState.OPEN and not late:
         return
     remedy = "use another distributed_id"
     if draft.state == DraftState.FINISHED:
         raise Conflict(f"{_label(draft)} is finished already: it became v{draft.number}", remedy=remedy)
-    if draft.state == DraftState.EXPIRED:
+    if draft.state == DraftState.EXPIRED or late:
         raise Conflict(f"{_label(draft)} has expired, and what was upserted is gone", remedy=remedy)
     closer = connection.execute(
         select(draft_parts.c.writer).where(draft_parts.c.draft_id == draft.id, draft_parts.c.finishes)

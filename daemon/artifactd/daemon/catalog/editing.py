@@ -23,7 +23,7 @@ def edit_version(connection: Connection, request: messages.EditVersion) -> messa
     """Make all changes of `request`, and give the version as it is then.
 
     A field that has its new value already counts as changed, so repeating an edit is harmless. The texts, ttl
-    and tags of a link are its source's. Raises `Conflict` naming the fields that somebody else changed,
+    and tags of a link are its source's. Raises `Conflict` naming the fields that changed since it was read,
     `ArtifactNotFound`.
     """
     row = _locked(connection, request)
@@ -33,7 +33,8 @@ def edit_version(connection: Connection, request: messages.EditVersion) -> messa
     moved, taken = _compare_aliases(connection, request, row)
     if conflicts or taken:
         raise Conflict(
-            f"somebody else changed {', '.join(conflicts + taken)} meanwhile; nothing was saved",
+            f"{', '.join(conflicts + taken)} changed after this version was read (by another program, or by an "
+            "earlier save of this one); nothing was saved",
             subject=_address(request),
             remedy="look the version up again, then edit and save that",
         )

@@ -6,9 +6,11 @@ import time
 from collections.abc import Collection
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, select
+import msgspec
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from artifactd.daemon.catalog.dialect import insert
+from artifactd.daemon.catalog.merging import fields_of
 from artifactd.daemon.catalog.schema import run_inputs, runs, versions
 from artifactd.daemon.catalog.version_rows import in_collection, version_rows
 from artifactd.protocol import messages
@@ -17,6 +19,8 @@ from artifactd.protocol.errors import ArtifactNotFound, Denied, InvalidRequest
 __all__ = ["RunEnd", "add_input", "crash_run", "end_run", "put_run"]
 
 _FINAL_STATES = ("finished", "failed")
+_MAX_CONFIG = 1 << 20
+"""Bytes, of what all processes of a run gave together."""
 
 
 class RunEnd(NamedTuple):
@@ -27,29 +31,49 @@ class RunEnd(NamedTuple):
 
 
 def put_run(connection: Connection, uid: int, request: messages.StartRun) -> None:
-    """Record a run as running; one that exists is opened again with what `request` says, its start stays.
+    """Record a run as running; one that exists is opened again, its start and what `request` leaves out stay.
 
+    Left out are None, and a name that is the id; of the config, the keys that are given replace those recorded.
     A lock is of one process and one start: a request with the run's own lock has been carried out before, and
-    must not open again what has ended since. Raises `Denied` for another user's run.
+    must not open again what has ended since. With `config_only` its config is all that changes, ended or not.
+
+    Raises `Denied` for another user's run, `InvalidRequest` for
+    configs that are too much together.
     """
-    values = {
+    if request.config_only:
+        _check_owner(connection, uid, request.entity, request.project, request.id)
+        connection.execute(
+            runs.update()
+            .where(_is(request.entity, request.project, request.id))
+            .values(config=_merged_config(connection, request))
+        )
+        return
+    key = {"entity": request.entity, "project": request.project, "id": request.id}
+    said = {
         "name": request.name,
         "job_type": request.job_type,
         "group": request.group,
         "config": request.config,
+    }
+    now = {
         "host": request.host,
         "pid": request.pid,
         "lock": request.lock,
         "state": "running",
         "ended_at": None,
     }
-    key = {"entity": request.entity, "project": request.project, "id": request.id}
-    upsert = insert(connection, runs).values(**key, uid=uid, started_at=time.time(), **values)
+    kept = {
+        "name": request.name if request.name != request.id else runs.c.name,
+        "job_type": func.coalesce(request.job_type, runs.c.job_type),
+        "group": func.coalesce(request.group, runs.c.group),
+        "config": _merged_config(connection, request),
+    }
+    upsert = insert(connection, runs).values(**key, uid=uid, started_at=time.time(), **said, **now)
     allowed = [runs.c.uid == uid]
     if request.lock is not None:
         allowed.append(runs.c.lock.is_distinct_from(request.lock))
     result = connection.execute(
-        upsert.on_conflict_do_update(index_elements=list(key), set_=values, where=and_(*allowed))
+        upsert.on_conflict_do_update(index_elements=list(key), set_=kept | now, where=and_(*allowed))
     )
     if result.rowcount == 0:
         _check_owner(connection, uid, request.entity, request.project, request.id)
@@ -113,6 +137,18 @@ def add_input(
             "number": used.about_number,
         },
     )
+
+
+def _merged_config(connection: Connection, request: messages.StartRun) -> str:
+    known = connection.execute(
+        select(runs.c.config).where(_is(request.entity, request.project, request.id)).with_for_update()
+    ).scalar_one_or_none()
+    if known is None:
+        return request.config
+    merged = msgspec.json.encode(fields_of(known) | fields_of(request.config))
+    if len(merged) > _MAX_CONFIG:
+        raise InvalidRequest(f"the run's config would have more than {_MAX_CONFIG} bytes", subject=request.id)
+    return merged.decode()
 
 
 def _is(entity: str, project: str, run: str) -> ColumnElement[bool]:

@@ -14,9 +14,9 @@ INLINE_MANIFEST = 64 << 10
 INLINE_PACK = 16 << 10
 """Contents that lie in the journal's row: one sync makes them durable, and no file is made and removed."""
 
-FEATURES = ("base", "drafts", "filters", "references", "reuse", "run_filters", "ttl")
+FEATURES = ("base", "drafts", "filters", "references", "reuse", "run_config", "run_filters", "ttl")
 """Fields that an older daemon would ignore: `type`, `name` of listings; `filter` of `GetRuns`; `ttl`, `draft`,
-`base`, `reuse` of `Submit`.
+`base`, `reuse` of `Submit`; `config_only` of `StartRun`.
 
 And what it would not understand: drafted entries that are references, and `LookUp`.
 """

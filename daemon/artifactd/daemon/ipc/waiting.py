@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import trio
 
 from artifactd.daemon.catalog.catalog import Catalog
@@ -38,7 +40,9 @@ class Waiting:
                     self._queue.want_durable()
                 await self._queue.wait_changed(live)
         live = self._queue.find(peer.uid, request.id)
-        return results.describe(live) if live else await trio.to_thread.run_sync(self._ended, peer.uid, request.id)
+        if live is not None:
+            return replace(results.describe(live), waiting_for=self._queue.waits_for(live))
+        return await trio.to_thread.run_sync(self._ended, peer.uid, request.id)
 
     def _ended(self, uid: int, id: bytes) -> messages.Submission:
         row = self._journal.find(uid, id)

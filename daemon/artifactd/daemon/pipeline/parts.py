@@ -26,13 +26,19 @@ _Built = tuple[BinaryIO, _Totals]
 
 
 class Parts:
-    """Shared by all submissions. Every step may be repeated after a crash: the catalog knows what was done."""
+    """Shared by all submissions. Every step may be repeated after a crash: the catalog knows what was done.
 
-    def __init__(self, *, journal: Journal, catalog: Catalog, calls: CatalogCalls, files: ManifestFiles) -> None:
+    A draft to which nobody came for `expire` seconds takes no part any more.
+    """
+
+    def __init__(
+        self, *, journal: Journal, catalog: Catalog, calls: CatalogCalls, files: ManifestFiles, expire: float
+    ) -> None:
         self._journal = journal
         self._catalog = catalog
         self._calls = calls
         self._files = files
+        self._expire = expire
 
     async def registered(self, submission: Submission) -> bool:
         """Whether its entries are in the catalog, so that its files need not be read again."""
@@ -95,7 +101,7 @@ class Parts:
             ttl=submit.ttl,
         )
         manifest.seek(0)
-        self._catalog.register_part(part, read_manifest(manifest))
+        self._catalog.register_part(part, read_manifest(manifest), expire=self._expire)
 
     def _build(self, submission: Submission) -> _Built:
         """Write the manifest of all parts to an unnamed file, which the caller closes."""

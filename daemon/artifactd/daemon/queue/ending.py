@@ -66,7 +66,9 @@ class Ending:
                 if self._queue.holds(victim):
                     log.warning("failed", id=victim.id.hex(), collection=victim.collection, reason=str(reason))
                     left = self._queue.drop(victim, State.FAILED)
-                    dependents += [(dependent, predecessor_failed(victim.id)) for dependent in left]
+                    dependents += [
+                        (dependent, predecessor_failed(victim.id, victim.collection)) for dependent in left
+                    ]
             doomed = dependents
 
     async def _record(self, ended: Sequence[tuple[Submission, messages.Submission]], state: State) -> None:
@@ -74,6 +76,7 @@ class Ending:
         await persist(self._journal, *finishes)
 
 
-def predecessor_failed(id: bytes) -> ArtifactFailed:
-    """The error of a submission whose predecessor by `after=` was not committed."""
-    return ArtifactFailed(f"it was logged after {id.hex()}, which was not committed", subject=id.hex())
+def predecessor_failed(id: bytes, collection: str = "") -> ArtifactFailed:
+    """The error of a submission whose predecessor by `after=`, of `collection` if known, was not committed."""
+    which = f"a version of {collection} (submission {id.hex()})" if collection else f"the submission {id.hex()}"
+    return ArtifactFailed(f"it was logged after {which}, which was not committed")

@@ -9,7 +9,11 @@ __all__ = ["FinishRun", "GetRun", "GetRunVersions", "GetRuns", "GetUsers", "RunR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRun:
-    """Record a run, or the return of one with the same id. Answered by `Done`."""
+    """Record a run, or the return of one with the same id. Answered by `Done`.
+
+    A run that returns keeps its name if `name` is its id, its job type and group if they are None, and the keys of
+    its config that are not given again.
+    """
 
     id: str
     entity: str
@@ -24,6 +28,8 @@ class StartRun:
     """For display only."""
     lock: str | None = None
     """Name of the file in `Welcome.runs` that the process keeps locked while the run is open."""
+    config_only: bool = False
+    """The run was started: only put the keys of `config` into its own. Needs the feature `run_config`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,3 +118,5 @@ class Submission:
     warning: str | None = None
     error: Failure | None = None
     part_of: str | None = None
+    waiting_for: str | None = None
+    """Why it does not move now, for display."""
