@@ -263,13 +263,7 @@ class Run(RunLineage):
 
     @property
     def config(self) -> Config:
-        """The run's settings: a mapping with JSON values, also read and set as attributes.
-
-        >>> run.config.update({"lr": 0.1})
-        >>> run.config.layers = 3
-        >>> run.config["lr"], run.config
-        (0.1, {'lr': 0.1, 'layers': 3})
-        """
+        """The run's settings: a mapping with JSON values, set as items or attributes, or by `update`."""
         return self._config
 
     def _note_failures(self, error: BaseException) -> None:
