@@ -268,7 +268,7 @@ class Run(RunLineage):
 
     @property
     def config(self) -> Config:
-        """The run's settings: a mapping with JSON values, also read and set as attributes; all is recorded."""
+        """The run's settings: a mapping with JSON values, set as items or attributes, or by `update`."""
         return self._config
 
     def _note_failures(self, error: BaseException) -> None:
