@@ -95,7 +95,6 @@ READ_LATER: dict[str, Callable[[Artifact], object]] = {
     "wait": lambda artifact: artifact.wait(),
     "version": lambda artifact: artifact.version,
     "qualified_name": lambda artifact: artifact.qualified_name,
-    "digest": lambda artifact: artifact.digest,
     "aliases": lambda artifact: artifact.aliases,
     "download": lambda artifact: artifact.download(),
 }

@@ -260,7 +260,7 @@ def test_a_finalized_artifact_refuses_every_change(client: Client, file: Path) -
 
 
 @pytest.mark.parametrize(
-    "what", ["version", "digest", "aliases", "tags", "qualified_name", "entity", "project", "wait", "download"]
+    "what", ["version", "aliases", "tags", "qualified_name", "entity", "project", "wait", "download"]
 )
 def test_reading_what_only_a_version_has_is_refused_before(what: str) -> None:
     def read() -> None:

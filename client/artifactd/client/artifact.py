@@ -83,6 +83,24 @@ class Artifact(Buildable, Readable):
         return self._submission.files if self._submission else len(self._table)
 
     @property
+    def digest(self) -> str:
+        """Of the sorted entries: equal digests are equal contents. That of a draft reads all its files.
+
+        Raises `InvalidRequest` for a draft with a reference that nobody has looked up, `FileChanged`, and
+        `ArtifactNotLoggedError` from the first attempt to log it to the commit.
+
+        >>> draft = artifact.new_draft()
+        >>> draft.digest == artifact.digest
+        True
+        """
+        if self._submission is not None or self._handle is not None or self._version is not None:
+            return super().digest
+        from artifactd.client._draft_digest import digest_of_draft
+
+        with self._lock:
+            return digest_of_draft(self._table.sorted(), self._draft, self._base)
+
+    @property
     def state(self) -> str:
         """`draft` until it is logged, then the state of its handle."""
         if self._version:
