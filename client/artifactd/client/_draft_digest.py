@@ -9,12 +9,11 @@ from blake3 import blake3
 from artifactd.client._base import Base
 from artifactd.client._draft import Draft
 from artifactd.client._snapshot import identity
+from artifactd.client._target import digest_of_file
 from artifactd.protocol.errors import FileChanged, InvalidRequest
 from artifactd.protocol.manifest import BASE, DraftEntry, Entry, Reference, digest_of, pack_manifest
 
 __all__ = ["digest_of_draft"]
-
-_BUFFER = 1 << 20
 
 
 def digest_of_draft(entries: list[DraftEntry], draft: Draft | None, base: Base | None) -> str:
@@ -46,17 +45,11 @@ def _committed(entry: DraftEntry, draft: Draft | None, base: Base | None) -> Ent
 
 
 def _digest(entry: DraftEntry, draft: Draft) -> str:
-    hasher, view, done = blake3(), memoryview(bytearray(_BUFFER)), 0
     fd = draft.open(entry)
     try:
-        while done < entry.size:
-            count = os.preadv(fd, [view[: entry.size - done]], entry.offset + done)
-            if not count:
-                break
-            hasher.update(view[:count])
-            done += count
+        digest = digest_of_file(fd, entry.offset, entry.size)
         if entry.identity is not None and identity(os.fstat(fd)) != entry.identity:
             raise FileChanged("the file was changed after it was added as immutable", subject=entry.path)
     finally:
         os.close(fd)
-    return digest_of(hasher.digest())
+    return digest

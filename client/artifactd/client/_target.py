@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
@@ -207,11 +208,10 @@ def _no_root(error: OSError, root: str) -> ArtifactdError:
     return InvalidRequest(problem, subject=root, remedy="choose another root")
 
 
-def digest_of_file(fd: int) -> str:
-    """The digest of a whole file, read by position."""
-    hasher, buffer, offset = blake3(), bytearray(_BUFFER), 0
-    view = memoryview(buffer)
-    while count := os.preadv(fd, [buffer], offset):
+def digest_of_file(fd: int, offset: int = 0, size: int = sys.maxsize) -> str:
+    """The digest of a file, or of its `size` bytes from `offset` on, read by position."""
+    hasher, view, end = blake3(), memoryview(bytearray(min(_BUFFER, size))), offset + size
+    while count := os.preadv(fd, [view[: end - offset]], offset):
         hasher.update(view[:count])
         offset += count
     return digest_of(hasher.digest())
