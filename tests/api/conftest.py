@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -51,12 +50,6 @@ def default(client: Client) -> Iterator[Client]:
     """The client of each test is its process's default; no run stays active."""
     yield client
     _defaults.set_active_run(None)
-
-
-@pytest.fixture
-def name(request: pytest.FixtureRequest) -> str:
-    """An artifact name that no other test uses."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", request.node.name).strip("-.")[-128:]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -28,6 +29,12 @@ def short_directory() -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path)
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """An artifact name that no other test uses."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", request.node.name).strip("-.")[-128:]
 
 
 @pytest.fixture

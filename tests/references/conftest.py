@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,12 +45,6 @@ def daemon(
         yield daemon
         assert daemon.is_alive(), daemon.tail()
         daemon.close()
-
-
-@pytest.fixture
-def name(request: pytest.FixtureRequest) -> str:
-    """An artifact name that no other test uses."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", request.node.name).strip("-.")[-128:]
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,9 +28,3 @@ def client(daemon: DaemonProcess) -> Iterator[Client]:
     with daemon.client() as made:
         yield made
     _defaults.set_active_run(None)
-
-
-@pytest.fixture
-def name(request: pytest.FixtureRequest) -> str:
-    """An artifact name that no other test uses."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", request.node.name).strip("-.")[-128:]
