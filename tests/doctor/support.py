@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from artifactd.daemon.stores.doctor import examine
-from artifactd.daemon.stores.doctor_report import Finding, Level, Report
+from artifactd.daemon.stores.doctor.examine import examine
+from artifactd.daemon.stores.doctor.report import Finding, Level, Report
 from artifactd.daemon.stores.factory import GCSOptions, S3Options
 from servers.buckets import s3_client, unfinished_uploads
 from servers.process import S3Server

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import trio
 
-from artifactd.daemon.stores.doctor import examine
-from artifactd.daemon.stores.doctor_report import Level
+from artifactd.daemon.stores.doctor.examine import examine
+from artifactd.daemon.stores.doctor.report import Level
 from artifactd.daemon.stores.factory import GCSOptions
 from doctor.gatekeeper import Gatekeeper
 from doctor.support import examined, failures, objects, options, topics

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from artifactd.daemon.doctor import as_lines, as_table
-from artifactd.daemon.stores.doctor_report import Finding, Level, Report
+from artifactd.daemon.stores.doctor.report import Finding, Level, Report
 from servers.process import free_port
 
 SECRET = "wJalrXUtnFEMI-secret"

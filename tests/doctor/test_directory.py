@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from artifactd.daemon.stores import doctor_local
-from artifactd.daemon.stores.doctor_report import Level
+from artifactd.daemon.stores.doctor import local as doctor_local
+from artifactd.daemon.stores.doctor.report import Level
 from doctor.support import examined, failures, topics
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from artifactd.daemon.stores.base import Kind, StoreError
-from artifactd.daemon.stores.doctor_gcs import ROLES
-from artifactd.daemon.stores.gcs_requests import Requests
-from artifactd.daemon.stores.gcs_session import Sessions
+from artifactd.daemon.stores.doctor.gcs import ROLES
+from artifactd.daemon.stores.gcs.requests import Requests
+from artifactd.daemon.stores.gcs.session import Sessions
 from doctor.support import examined, failures, topics
 from servers.gcs import FakeGcs
 from servers.process import free_port

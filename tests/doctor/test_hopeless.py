@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from artifactd.daemon.stores import doctor
-from artifactd.daemon.stores.doctor_report import Level, judge_endpoint
+from artifactd.daemon.stores.doctor import examine as doctor
+from artifactd.daemon.stores.doctor.report import Level, judge_endpoint
 from doctor.support import examined, failures, topics
 from servers.buckets import create_bucket
 from servers.process import S3Server, free_port

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from artifactd.daemon.stores.doctor_report import Level
-from artifactd.daemon.stores.s3_permissions import PERMISSIONS, ROLES
+from artifactd.daemon.stores.doctor.report import Level
+from artifactd.daemon.stores.doctor.s3_permissions import PERMISSIONS, ROLES
 from doctor.gatekeeper import Gatekeeper
 from doctor.support import examined, objects, topics
 from servers.buckets import create_bucket

@@ -13,7 +13,7 @@ import pytest
 from botocore import xform_name
 
 import artifactd.daemon.stores.factory
-from artifactd.daemon.stores.s3_permissions import PERMISSIONS, ROLES
+from artifactd.daemon.stores.doctor.s3_permissions import PERMISSIONS, ROLES
 
 STORES = Path(artifactd.daemon.stores.factory.__file__).parent
 PAGE = (Path(__file__).parents[2] / "docs" / "stores.md").read_text()
@@ -52,13 +52,11 @@ def requests_in(*paths: Path) -> set[str]:
 
 
 def test_the_table_of_permissions_has_every_request_of_the_store_and_no_other() -> None:
-    of_doctor = {"s3_permissions.py", "s3_probe.py"}
-    used = [path for path in STORES.glob("s3*.py") if path.name not in of_doctor]
-    assert requests_in(*used) == PERMISSIONS.keys()
+    assert requests_in(*STORES.glob("s3/*.py")) == PERMISSIONS.keys()
 
 
 def test_doctor_tries_every_one_of_them() -> None:
-    tries = requests_in(*STORES.glob("doctor_s3*.py"), STORES / "s3_probe.py")
+    tries = requests_in(*STORES.glob("doctor/s3*.py"))
     assert tries == PERMISSIONS.keys() | OF_DOCTOR.keys()
     assert all(action in PAGE for action in OF_DOCTOR.values())
 

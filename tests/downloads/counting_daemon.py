@@ -6,7 +6,7 @@ import os
 import sys
 
 from artifactd.daemon.__main__ import main
-from artifactd.daemon.stores.local import LocalStore
+from artifactd.daemon.stores.local.store import LocalStore
 
 _get = LocalStore.get
 

@@ -13,7 +13,7 @@ from artifactd.daemon.references.policy import Policy
 from artifactd.daemon.references.s3 import S3
 from artifactd.daemon.stores.asyncio_bridge import Bridge
 from artifactd.daemon.stores.base import Kind, StoreError
-from artifactd.daemon.stores.remote_s3 import RemoteS3, S3Object
+from artifactd.daemon.stores.remote.s3 import RemoteS3, S3Object
 
 OWN = Asker(os.geteuid(), "team")
 

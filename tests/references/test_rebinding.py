@@ -13,8 +13,8 @@ from aiohttp.abc import ResolveResult
 from artifactd.daemon.references.base import Asker
 from artifactd.daemon.references.policy import Policy
 from artifactd.daemon.references.references import QUICK, References, open_references
-from artifactd.daemon.stores import remote_http
-from artifactd.daemon.stores.s3_options import S3Options
+from artifactd.daemon.stores.remote import http as remote_http
+from artifactd.daemon.stores.s3.options import S3Options
 from artifactd.protocol.errors import Denied
 from servers.web import Website
 

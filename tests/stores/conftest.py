@@ -10,7 +10,7 @@ import pytest
 
 from artifactd.daemon.stores.base import Store
 from artifactd.daemon.stores.factory import GCSOptions, S3Options, open_store
-from artifactd.daemon.stores.gcs_options import PLAIN
+from artifactd.daemon.stores.gcs.options import PLAIN
 from servers.buckets import create_bucket
 from servers.gcs import FakeGcs
 from servers.process import S3Server

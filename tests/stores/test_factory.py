@@ -76,7 +76,7 @@ async def test_a_store_says_where_it_is(
 
 def test_a_daemon_that_stores_in_a_directory_loads_no_sdk() -> None:
     code = (
-        "import sys, artifactd.daemon.stores.factory, artifactd.daemon.stores.local;"
+        "import sys, artifactd.daemon.stores.factory, artifactd.daemon.stores.local.store;"
         "names = ('asyncio', 'aiohttp', 'botocore', 'awscrt', 'gcloud', 'uvloop');"
         "print([name for name in names if name in sys.modules])"
     )

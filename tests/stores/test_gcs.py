@@ -12,7 +12,7 @@ import trustme
 
 from artifactd.daemon.stores import retry
 from artifactd.daemon.stores.base import Kind, StoreError, UnfinishedUpload
-from artifactd.daemon.stores.gcs_options import GRAIN
+from artifactd.daemon.stores.gcs.options import GRAIN
 from artifactd.daemon.stores.sources import BytesSource
 from servers.gcs import FakeGcs, fake_gcs
 from servers.gcs_faults import Fault, Operation

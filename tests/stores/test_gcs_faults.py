@@ -10,7 +10,7 @@ import trio
 
 from artifactd.daemon.stores import retry
 from artifactd.daemon.stores.base import Kind, StoreError
-from artifactd.daemon.stores.single_puts import SMALL_PUTS
+from artifactd.daemon.stores.buckets.single_puts import SMALL_PUTS
 from servers.gcs import FakeGcs
 from servers.gcs_faults import Fault, Operation
 from stores.gcs_support import CHUNK, KEY, NAME, SIZE, download, gcs_store, insist_on_put, stored

@@ -9,12 +9,12 @@ from awscrt.checksums import crc64nvme
 
 from artifactd.daemon.stores.attempts import Attempts
 from artifactd.daemon.stores.base import Kind, StoreError
-from artifactd.daemon.stores.buffers import Buffers
+from artifactd.daemon.stores.buckets.buffers import Buffers
+from artifactd.daemon.stores.buckets.single_puts import SMALL_PUTS, SinglePuts
 from artifactd.daemon.stores.gate import Gate
-from artifactd.daemon.stores.s3_multipart import Multipart, Upload
-from artifactd.daemon.stores.s3_outcomes import Outcomes
-from artifactd.daemon.stores.s3_requests import Part
-from artifactd.daemon.stores.single_puts import SMALL_PUTS, SinglePuts
+from artifactd.daemon.stores.s3.multipart import Multipart, Upload
+from artifactd.daemon.stores.s3.outcomes import Outcomes
+from artifactd.daemon.stores.s3.requests import Part
 from artifactd.daemon.stores.sources import BytesSource
 from stores.support import MIB, digest, some_bytes
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import trio
 
-from artifactd.daemon.stores import local_batch, local_files
 from artifactd.daemon.stores.base import Kind, StoreError
-from artifactd.daemon.stores.local import LocalStore
+from artifactd.daemon.stores.local import batch as local_batch
+from artifactd.daemon.stores.local import files as local_files
+from artifactd.daemon.stores.local.store import LocalStore
 from artifactd.daemon.stores.os_errors import os_errors
 from stores.support import digest, get, keys, put, some_bytes
 

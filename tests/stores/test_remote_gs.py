@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from artifactd.daemon.stores.base import Kind, StoreError
-from artifactd.daemon.stores.remote_gs import RemoteGs
+from artifactd.daemon.stores.remote.gs import RemoteGs
 
 ACCOUNT = {"type": "service_account", "client_email": "a@b", "private_key": "nonsense", "private_key_id": "1"}
 

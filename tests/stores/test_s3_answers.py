@@ -10,9 +10,12 @@ import pytest
 import trio
 from blake3 import blake3
 
-from artifactd.daemon.stores import body, retry, s3_body, s3_client
+from artifactd.daemon.stores import retry
 from artifactd.daemon.stores.base import Kind, StoreError
+from artifactd.daemon.stores.buckets import body
 from artifactd.daemon.stores.factory import S3Options, open_store
+from artifactd.daemon.stores.s3 import body as s3_body
+from artifactd.daemon.stores.s3 import client as s3_client
 from servers.process import free_port
 from stores.scripted import Answer, Request, certificate, error, open_server
 from stores.support import MIB, Journal, put, some_bytes
@@ -223,7 +226,7 @@ async def test_a_certificate_that_is_not_trusted_is_refused(journal: Journal, tm
 async def test_credentials_that_were_replaced_are_used_without_a_restart(
     journal: Journal, credentials: Path, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
-    monkeypatch.setattr("artifactd.daemon.stores.s3_credentials._FORGET_SECONDS", 0.0)
+    monkeypatch.setattr("artifactd.daemon.stores.s3.credentials._FORGET_SECONDS", 0.0)
 
     def answer(request: Request) -> Answer:
         return Answer() if "Credential=NEW/" in request.headers["authorization"] else error(code, 403)
@@ -245,7 +248,7 @@ async def test_credentials_that_were_replaced_are_used_without_a_restart(
 async def test_credentials_that_are_gone_and_come_back_are_found(
     journal: Journal, credentials: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("artifactd.daemon.stores.s3_credentials._FORGET_SECONDS", 0.0)
+    monkeypatch.setattr("artifactd.daemon.stores.s3.credentials._FORGET_SECONDS", 0.0)
     write_nothing(credentials)
     async with (
         open_server(Server([Answer()]).answer) as endpoint,

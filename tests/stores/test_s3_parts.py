@@ -19,10 +19,10 @@ from botocore.exceptions import (
 )
 
 from artifactd.daemon.stores.base import Kind, StoreError
-from artifactd.daemon.stores.buffers import Buffers
-from artifactd.daemon.stores.s3_errors import classify
-from artifactd.daemon.stores.s3_options import MAX_PARTS, part_size_for
-from artifactd.daemon.stores.s3_requests import Part, Requests
+from artifactd.daemon.stores.buckets.buffers import Buffers
+from artifactd.daemon.stores.s3.errors import classify
+from artifactd.daemon.stores.s3.options import MAX_PARTS, part_size_for
+from artifactd.daemon.stores.s3.requests import Part, Requests
 
 MIB = 1 << 20
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from artifactd.daemon.stores.base import SentPart
-from artifactd.daemon.stores.s3_resume import StoredPart, Verdict, judge
+from artifactd.daemon.stores.s3.resume import StoredPart, Verdict, judge
 
 SIZE, CRC, PREFIX = 100, 7, b"p" * 32
 NOTED = SentPart(1, '"etag"', SIZE, PREFIX)

@@ -9,9 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from artifactd.daemon.stores import retry, s3_resumable
+from artifactd.daemon.stores import retry
 from artifactd.daemon.stores.base import Kind, Store, StoreError, UnfinishedUpload
 from artifactd.daemon.stores.factory import open_store
+from artifactd.daemon.stores.s3 import resumable
 from artifactd.daemon.stores.sources import BytesSource
 from servers.buckets import s3_client, unfinished_uploads
 from servers.process import S3Server
@@ -205,7 +206,7 @@ async def test_an_upload_that_nobody_goes_on_with_is_aborted_after_a_day(
         await break_off(store, wire, 2)
     if idle:
         journal.open["aa/object"] = replace(journal.open["aa/object"], touched_at=1.0)
-    monkeypatch.setattr(s3_resumable, "GRACE_SECONDS", grace)
+    monkeypatch.setattr(resumable, "GRACE_SECONDS", grace)
     async with opened(place, journal) as store:
         await put(store, "aa/other", DATA)
     assert ("aa/object" not in journal.open) is aborted

@@ -15,8 +15,8 @@ from botocore.credentials import Credentials
 
 from artifactd.daemon.stores.base import Kind, StoreError
 from artifactd.daemon.stores.factory import S3Options, open_store
-from artifactd.daemon.stores.s3_client import open_client
-from artifactd.daemon.stores.s3_requests import Requests
+from artifactd.daemon.stores.s3.client import open_client
+from artifactd.daemon.stores.s3.requests import Requests
 from servers.process import S3Server
 from stores.conftest import s3_place
 from stores.support import Journal, get, keys
@@ -97,7 +97,7 @@ def test_the_signature_is_the_one_that_the_sdk_would_have_made(server: Server) -
 def test_credentials_that_were_refused_are_found_anew_for_the_next_object(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("artifactd.daemon.stores.s3_credentials._FORGET_SECONDS", 0.0)
+    monkeypatch.setattr("artifactd.daemon.stores.s3.credentials._FORGET_SECONDS", 0.0)
     server.answers = [error(403, "ExpiredToken"), error(403, "ExpiredToken")]
 
     async def work(requests: Requests, _: Any) -> None:

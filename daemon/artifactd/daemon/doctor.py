@@ -13,8 +13,8 @@ from typing import Any
 import trio
 
 from artifactd.daemon.settings import BadSetting, Settings
-from artifactd.daemon.stores.doctor import examine
-from artifactd.daemon.stores.doctor_report import Report
+from artifactd.daemon.stores.doctor.examine import examine
+from artifactd.daemon.stores.doctor.report import Report
 from artifactd.daemon.stores.factory import GCSOptions, S3Options, split_url
 
 __all__ = ["as_json", "as_lines", "as_table", "run"]

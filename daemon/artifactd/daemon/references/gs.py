@@ -10,7 +10,7 @@ from artifactd.daemon.references.base import Asker, Observed, check_unchanged
 from artifactd.daemon.references.policy import Policy
 from artifactd.daemon.stores.asyncio_bridge import Bridge
 from artifactd.daemon.stores.base import Kind, StoreError
-from artifactd.daemon.stores.remote_gs import GsObject, RemoteGs
+from artifactd.daemon.stores.remote.gs import GsObject, RemoteGs
 from artifactd.protocol.manifest import Entry
 from artifactd.protocol.messages import FoundObject
 

@@ -10,7 +10,7 @@ import trio
 from artifactd.daemon.references.base import Handler
 from artifactd.daemon.references.policy import Policy
 from artifactd.daemon.stores.asyncio_bridge import Bridge
-from artifactd.daemon.stores.s3_options import S3Options
+from artifactd.daemon.stores.s3.options import S3Options
 from artifactd.protocol.errors import InvalidRequest
 from artifactd.protocol.references import scheme_of, shown
 
@@ -49,7 +49,7 @@ class Handlers:
 
     def _s3(self) -> Handler:
         from artifactd.daemon.references.s3 import S3
-        from artifactd.daemon.stores.remote_s3 import RemoteS3
+        from artifactd.daemon.stores.remote.s3 import RemoteS3
 
         remote = RemoteS3(self._s3_options)
         self._closers.append(lambda: self._bridge.call(remote.aclose))
@@ -57,7 +57,7 @@ class Handlers:
 
     def _gs(self) -> Handler:
         from artifactd.daemon.references.gs import Gs
-        from artifactd.daemon.stores.remote_gs import RemoteGs
+        from artifactd.daemon.stores.remote.gs import RemoteGs
 
         remote = RemoteGs()
         self._closers.append(lambda: self._bridge.call(remote.aclose))

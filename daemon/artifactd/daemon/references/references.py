@@ -18,7 +18,7 @@ from artifactd.daemon.references.policy import Policy
 from artifactd.daemon.stores.asyncio_bridge import open_bridge
 from artifactd.daemon.stores.base import Kind, StoreError
 from artifactd.daemon.stores.retry import delay
-from artifactd.daemon.stores.s3_options import S3Options
+from artifactd.daemon.stores.s3.options import S3Options
 from artifactd.protocol.errors import ArtifactdError, ArtifactNotFound, Denied, InvalidRequest, OutOfSpace
 from artifactd.protocol.manifest import Entry
 from artifactd.protocol.messages import FoundObject

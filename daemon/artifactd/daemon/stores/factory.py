@@ -10,8 +10,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import trio
 
 from artifactd.daemon.stores.base import Store, UploadJournal
-from artifactd.daemon.stores.gcs_options import PLAIN, GCSOptions
-from artifactd.daemon.stores.s3_options import S3Options
+from artifactd.daemon.stores.gcs.options import PLAIN, GCSOptions
+from artifactd.daemon.stores.s3.options import S3Options
 
 __all__ = ["GCSOptions", "S3Options", "open_store", "split_url"]
 
@@ -46,7 +46,7 @@ async def open_store(
         async with _open_gcs(parts, gcs, journal) as store:
             yield store
     elif parts.scheme == "file":
-        from artifactd.daemon.stores.local import LocalStore
+        from artifactd.daemon.stores.local.store import LocalStore
 
         yield LocalStore(Path(unquote(parts.path)))
     else:
@@ -58,9 +58,9 @@ async def open_store(
 @asynccontextmanager
 async def _open_s3(parts: SplitResult, options: S3Options, journal: UploadJournal) -> AsyncIterator[Store]:
     from artifactd.daemon.stores.asyncio_bridge import open_bridge
-    from artifactd.daemon.stores.s3 import S3Store
-    from artifactd.daemon.stores.s3_client import open_client
-    from artifactd.daemon.stores.single_puts import SMALL_PUTS
+    from artifactd.daemon.stores.buckets.single_puts import SMALL_PUTS
+    from artifactd.daemon.stores.s3.client import open_client
+    from artifactd.daemon.stores.s3.store import S3Store
 
     if any(mark in (options.endpoint_url or "") for mark in "@?#"):
         raise ValueError("endpoint_url has no credentials and no query: the SDK's own chain finds credentials")
@@ -74,9 +74,9 @@ async def _open_s3(parts: SplitResult, options: S3Options, journal: UploadJourna
 @asynccontextmanager
 async def _open_gcs(parts: SplitResult, options: GCSOptions, journal: UploadJournal) -> AsyncIterator[Store]:
     from artifactd.daemon.stores.asyncio_bridge import open_bridge
-    from artifactd.daemon.stores.gcs import GCSStore
-    from artifactd.daemon.stores.gcs_http import open_http
-    from artifactd.daemon.stores.single_puts import SMALL_PUTS
+    from artifactd.daemon.stores.buckets.single_puts import SMALL_PUTS
+    from artifactd.daemon.stores.gcs.http import open_http
+    from artifactd.daemon.stores.gcs.store import GCSStore
 
     if "@" in (options.endpoint_url or ""):
         raise ValueError("endpoint_url must not contain credentials: the library's own chain finds them")

@@ -1,0 +1,1 @@
+"""What the stores in buckets share: request bodies, buffers, connections, and whole objects in one request."""

@@ -1,0 +1,1 @@
+"""`artifactd doctor`: what a store can do, tried, and what follows from it."""

@@ -1,0 +1,1 @@
+"""The store `gs://bucket/prefix`, over the session of gcloud-aio-storage."""

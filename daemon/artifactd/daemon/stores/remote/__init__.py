@@ -1,0 +1,1 @@
+"""Other people's servers, which references point to: reading only."""
