@@ -1,10 +1,13 @@
 # `make` lists the targets. Each sets up what it needs, in .venv* here and nowhere else.
 # PYTHON is any Python from 3.11 on; ARGS goes to the program that the target runs: make test ARGS="-k order".
+# Tests run in WORKERS processes; with WORKERS=0 in the one that a debugger sees.
 
 PYTHON ?= python3
+WORKERS ?= 2
 BIN := .venv/bin
 READY := .venv/ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint .ci/constraints.txt
+PARALLEL := --numprocesses $(WORKERS) --dist worksteal
 SOURCES := client daemon protocol tests docs/make_api.py
 
 .PHONY: help demo test test-all check format docs bench servers clean
@@ -16,10 +19,10 @@ demo: $(READY)  ## train, log, kill the daemon half-way, check every promise (a 
 	@$(BIN)/python -m artifactd.client.demo $(ARGS)
 
 test: $(READY) servers  ## every test but the long ones (ten minutes at most)
-	$(BIN)/pytest -m "not long" $(ARGS)
+	$(BIN)/pytest $(PARALLEL) -m "not long" $(ARGS)
 
 test-all: $(READY) servers  ## every test, with the long kill runs (45 minutes at most)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(PARALLEL) $(ARGS)
 
 check: $(READY)  ## ruff, its formatter, mypy, import-linter
 	$(BIN)/ruff check $(SOURCES)

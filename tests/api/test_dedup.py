@@ -81,14 +81,15 @@ def test_an_immutable_file_that_did_not_change_is_not_read_again(client: Client,
     path = Path(os.path.realpath(os.__file__)).with_name("pydoc_data") / "topics.py"
     size = path.stat().st_size
     read = []
-    for number in range(2):
+    # A checkpoint of the journal or of the catalog reads too, but not twice among so few.
+    for number in range(3):
         artifact = Artifact(f"{name}.{number}", "dataset")
         artifact.add_file(path, policy="immutable")
         before = bytes_read(client)
         client.log_artifact(artifact).wait(SECONDS)
         read.append(bytes_read(client) - before)
     assert read[0] >= size > 500_000
-    assert read[1] < size
+    assert min(read[1:]) < size
 
 
 def test_nothing_of_what_is_committed_stays_in_the_spool(
