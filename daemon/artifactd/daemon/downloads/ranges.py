@@ -17,9 +17,9 @@ from artifactd.protocol.manifest import digest_of
 
 __all__ = ["RANGE", "WINDOW", "FilePrefix", "fetch_ranges", "surely_there"]
 
-RANGE = 16 << 20
+RANGE = 32 << 20
 """Bytes of one range, at most; a blob of up to so many is fetched as one."""
-WINDOW = 4 * RANGE
+WINDOW = 8 * RANGE
 _CHUNK = 1 << 20
 """Bytes read before they are hashed: they are still in the processor's cache then."""
 
