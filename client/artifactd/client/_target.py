@@ -101,7 +101,9 @@ class Target:
         except OSError as error:
             raise self._told(error, entry) from error
 
-    def take(self, entry: Entry, source: int, blob: str, landing: int, mode: int, *, verified: bool = False) -> bool:
+    def take(
+        self, entry: Entry, source: int, blob: str, landing: int, mode: int, *, verified: bool = False
+    ) -> bool:
         """As `put`, but `source` is the file `blob` of the directory `landing` and may be moved away.
 
         `mode` is that of a new file of the user's.

@@ -20,7 +20,7 @@ __all__ = ["RANGE", "WINDOW", "FilePrefix", "fetch_ranges", "surely_there"]
 RANGE = 32 << 20
 """Bytes of one range, at most; a blob of up to so many is fetched as one."""
 WINDOW = 8 * RANGE
-_CHUNK = 1 << 20
+_CHUNK = 256 << 10
 """Bytes read before they are hashed: they are still in the processor's cache then."""
 
 

@@ -33,15 +33,15 @@ async def receive(response: aiohttp.ClientResponse, write: Write, key: str) -> i
     is written, and the connection can be used again. What came before `StoreError` was raised is written all the same.
     """
     connection, content = response.connection, response.content
-    left = (response.content_length or 0) - content.total_bytes
-    if connection is None or left < _WORTH_A_THREAD or content.exception() is not None:
+    size = response.content_length or 0
+    if connection is None or size - content.total_bytes < _WORTH_A_THREAD or content.exception() is not None:
         return 0
     transport, protocol = connection.transport, connection.protocol
     if transport is None or protocol is None or transport.get_extra_info("ssl_object") is not None:
         return 0
     # Nothing arrives between this and the pause: both happen in one turn of the loop.
     parsed = content.read_nowait(-1)
-    left = response.content_length - content.total_bytes
+    left = size - content.total_bytes
     protocol.pause_reading()
     with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as own:
         own.settimeout(protocol.read_timeout)
