@@ -1,4 +1,4 @@
-"""A large body goes from its socket to the file past the HTTP parser, and the connection is none the worse for it."""
+"""A large body goes from its socket to the file past the HTTP parser, and the connection survives it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATIENCE = 5
 
 
 class Server:
-    """Answers every request with the head that is set, and so many bytes of the body; then it waits or hangs up."""
+    """Answers requests with the head that is set and so many bytes of the body; then it waits or hangs up."""
 
     def __init__(self) -> None:
         self.head = f"Content-Length: {len(BODY)}"

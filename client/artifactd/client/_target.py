@@ -40,9 +40,9 @@ class Target:
     can, else as read-only copies; else as copies with the mode of any new file.
 
     A file appears or changes atomically, and only with the content of its entry: the methods that put one
-    return False, and change nothing, when the source does not hold it; what somebody has `verified` just now is not
-    read again for that. They raise `InvalidRequest` if a
-    directory is in its place, or a link or file in a directory's, and `OutOfSpace`.
+    return False, and change nothing, when the source does not hold it; of what was `verified` a moment ago only
+    the size is looked at. They raise `InvalidRequest` if a directory is in its place, or a link or file in a
+    directory's, and `OutOfSpace`.
 
     Owns descriptors: close it. For one thread.
     """

@@ -31,8 +31,9 @@ class Blobs:
         """Put each into the directory `landing`, named by its digest's hex; what lies there already is kept.
 
         Those of the cache are links to read-only files; others, with `skip_cache` all, are there alone. Calls
-        `landed` for each. Returns those that came from the store, and so were verified, in this call. Raises as `Transfer.fetch` does, or an `OSError` of the directory; the others are
-        given up then. `landing` remains the caller's.
+        `landed` for each. Returns those that came from the store, and so were verified, in this call. Raises as
+        `Transfer.fetch` does, or an `OSError` of the directory; the others are given up then. `landing` remains
+        the caller's.
         """
         absent = {blob.name for blob in blobs} if skip_cache else await self._hand_out(blobs, landing)
         bring = self._pass_by if skip_cache else self._bring

@@ -1,7 +1,7 @@
 """The body of a large download straight from its socket into a file, by a thread of its own.
 
-On the loop each piece is copied twice by the HTTP parser and crosses to a worker thread to be written. But behind the
-head of an answer with a Content-Length there is nothing left to parse: a thread that goes back and forth between the
+On the loop each piece is copied twice by the HTTP parser and crosses to a worker thread to be written. But behind
+the head of an answer with a Content-Length nothing is left to parse: a thread that goes back and forth between the
 socket and the file takes less of the processors, and next to nothing of the interpreter's lock.
 """
 
@@ -27,10 +27,10 @@ _WORTH_A_THREAD = 1 << 20
 
 
 async def receive(response: aiohttp.ClientResponse, write: Write, key: str) -> int:
-    """Write the body, if what follows in its socket is the body as it is, and much of it; return the bytes written.
+    """Write the body, if it comes as it is from its socket and is long; return the bytes written.
 
-    Nothing is read of one that is encrypted, or too short, or of unknown length, and 0 returned. Otherwise the whole
-    is written, and the connection can be used again. What came before `StoreError` was raised is written all the same.
+    Nothing is read of one that is encrypted, or short, or of unknown length, and 0 returned. Otherwise the whole is
+    written, and the connection can be used again. What came before `StoreError` is raised is written all the same.
     """
     connection, content = response.connection, response.content
     size = response.content_length or 0
