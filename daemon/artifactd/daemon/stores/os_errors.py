@@ -30,8 +30,8 @@ _KINDS = {
 """Everything else may pass: a full disk is cleared, a mount comes back, descriptors are freed."""
 
 WRITE_SIZE = 256 << 10
-"""Bytes of one write, at most. For a larger one Linux looks for larger pieces of memory: that took up to five times
-as long."""
+"""Bytes of one write, at most. For a larger one Linux looks for larger pieces of memory: that took up to five
+times as long."""
 _turn = threading.Lock()
 """Threads that write to one file at once spin in the kernel until it is theirs; one alone outruns any network."""
 
