@@ -29,8 +29,8 @@ _WORTH_A_THREAD = 1 << 20
 async def receive(response: aiohttp.ClientResponse, write: Write, key: str) -> int:
     """Write the body, if it comes as it is from its socket and is long; return the bytes written.
 
-    Nothing is read of one that is encrypted, or short, or of unknown length, and 0 returned. Otherwise all of it is
-    written, and the connection can be used again. What came before `StoreError` is raised is written all the same.
+    Nothing is read of one that is encrypted, or short, or of unknown length, and 0 returned. Otherwise all of it
+    is written, and the connection can be used again. What came before `StoreError` is raised is written as well.
     """
     connection, content = response.connection, response.content
     size = response.content_length or 0
