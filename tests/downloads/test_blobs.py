@@ -131,6 +131,25 @@ async def test_only_what_came_from_the_store_counts_as_just_verified(node: Node)
     os.close(landing)
 
 
+async def test_a_blob_that_another_one_fetched_meanwhile_does_not_count_as_just_verified(node: Node) -> None:
+    blob = await node.stored(b"data")
+    node.store.hold = trio.Event()
+    fetched: list[Blob] = []
+
+    async def ask(into: str) -> None:
+        (node.root / into).mkdir()
+        landing = os.open(node.root / into, os.O_RDONLY)
+        fetched.extend(await node.blobs.land([blob], landing, skip_cache=False, landed=lambda _: None))
+        os.close(landing)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask, "one")
+        nursery.start_soon(ask, "other")
+        await node.store.asked(1)
+        node.store.hold.set()
+    assert fetched == [blob]
+
+
 async def test_when_a_flight_fails_one_of_those_who_waited_takes_over(node: Node) -> None:
     blob = await node.stored(b"data")
     node.store.hold = trio.Event()
