@@ -120,6 +120,36 @@ async def test_what_is_in_the_cache_needs_no_store_even_after_a_restart(node: No
     assert node.links(blob) == 3
 
 
+async def test_only_what_came_from_the_store_counts_as_just_verified(node: Node) -> None:
+    old, new, huge = [await node.stored(data) for data in (b"old", b"new", b"x" * 20_000)]
+    await node.land(old, into="before")
+    (node.root / "landing").mkdir()
+    landing = os.open(node.root / "landing", os.O_RDONLY)
+    fetched = await node.blobs.land([old, new, huge], landing, skip_cache=False, landed=lambda _: None)
+    assert sorted(fetched) == sorted([new, huge])
+    assert await node.blobs.land([old, new, huge], landing, skip_cache=True, landed=lambda _: None) == []
+    os.close(landing)
+
+
+async def test_a_blob_that_another_one_fetched_meanwhile_does_not_count_as_just_verified(node: Node) -> None:
+    blob = await node.stored(b"data")
+    node.store.hold = trio.Event()
+    fetched: list[Blob] = []
+
+    async def ask(into: str) -> None:
+        (node.root / into).mkdir()
+        landing = os.open(node.root / into, os.O_RDONLY)
+        fetched.extend(await node.blobs.land([blob], landing, skip_cache=False, landed=lambda _: None))
+        os.close(landing)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask, "one")
+        nursery.start_soon(ask, "other")
+        await node.store.asked(1)
+        node.store.hold.set()
+    assert fetched == [blob]
+
+
 async def test_when_a_flight_fails_one_of_those_who_waited_takes_over(node: Node) -> None:
     blob = await node.stored(b"data")
     node.store.hold = trio.Event()

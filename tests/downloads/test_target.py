@@ -50,6 +50,17 @@ def test_a_file_that_is_put_twice_lies_there_once(
 
 
 @pytest.mark.parametrize("read_only", [False, True])
+def test_what_was_verified_a_moment_ago_is_not_read_again_for_that(read_only: bool, tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(LARGE[::-1])
+    fd = os.open(tmp_path / "source", os.O_RDONLY)
+    with Target(str(tmp_path / "root"), read_only=read_only) as target:
+        assert not target.put(entry(LARGE), fd)
+        assert not target.put(entry(LARGE + b"more"), fd, verified=True)
+        assert target.put(entry(LARGE), fd, verified=True)
+    os.close(fd)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
 def test_a_source_with_another_content_changes_nothing(
     read_only: bool, tmp_path: Path, data: bytes, source: int
 ) -> None:

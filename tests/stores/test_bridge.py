@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import trio
 
-from artifactd.daemon.stores.asyncio_bridge import Bridge, TaskCancelled, in_thread, open_bridge
+from artifactd.daemon.stores.asyncio_bridge import Bridge, TaskCancelled, in_own_thread, in_thread, open_bridge
 
 
 @pytest.fixture
@@ -168,6 +168,34 @@ async def test_in_thread_does_not_leave_before_its_thread(bridge: Bridge) -> Non
         assert ended_after_thread is None
         gate.set()
     assert ended_after_thread is True
+
+
+async def test_a_cancelled_call_interrupts_its_own_thread_and_waits_for_it(bridge: Bridge) -> None:
+    entered, gate, left = trio.Event(), threading.Event(), threading.Event()
+    token = trio.lowlevel.current_trio_token()
+
+    def block() -> None:
+        token.run_sync_soon(entered.set)
+        assert gate.wait(10)
+        left.set()
+
+    async def work() -> None:
+        await in_own_thread(block, interrupt=gate.set)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(bridge.call, work)
+        await entered.wait()
+        nursery.cancel_scope.cancel()
+    assert left.is_set()
+
+
+async def test_an_own_thread_passes_results_and_errors_on(bridge: Bridge) -> None:
+    async def call(function: Callable[[str], object], text: str) -> object:
+        return await in_own_thread(function, text, interrupt=lambda: None)
+
+    assert await bridge.call(call, str.upper, "abc") == "ABC"
+    with pytest.raises(ValueError, match="invalid literal"):
+        await bridge.call(call, int, "x")
 
 
 async def test_in_thread_passes_results_and_errors_on(bridge: Bridge) -> None:

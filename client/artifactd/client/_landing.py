@@ -30,13 +30,16 @@ class Landing(SpoolDirectory):
     def __exit__(self, *_: object) -> None:
         self.discard()
 
-    def fetch(self, request: Fetch | FetchManifest, check: Callable[[], None] = lambda: None) -> None:
-        """Return once everything asked for has landed; `check` is called now and then, and may raise.
+    def fetch(self, request: Fetch | FetchManifest, check: Callable[[], None] = lambda: None) -> frozenset[str]:
+        """Wait until everything asked for has landed; `check` is called now and then, and may raise.
+
+        Returns the names of those files whose digests the daemon has just computed.
 
         Raises what the daemon says, and `DaemonUnavailable`.
         """
-        while not self._link.request(request, Fetched, patience=_PATIENCE).done:
+        while not (fetched := self._link.request(request, Fetched, patience=_PATIENCE)).done:
             check()
+        return frozenset(fetched.verified)
 
     def empty(self) -> None:
         """Remove what has landed."""

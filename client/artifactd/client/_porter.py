@@ -97,7 +97,7 @@ class Porter:
             self._landing = Landing(self._errand.link)
             self._mode = self._landing.new_file_mode()
         try:
-            self._ask(self._landing, entries)
+            verified = self._ask(self._landing, entries)
         except OutOfSpace:
             if len(entries) == 1:
                 raise
@@ -107,16 +107,16 @@ class Porter:
             self._fetch(entries[:middle])
             self._fetch(entries[middle:])
             return
-        if damaged := self._unload(self._landing, entries):
+        if damaged := self._unload(self._landing, entries, verified):
             self._ask(self._landing, damaged)
-            if still := self._unload(self._landing, damaged):
+            if still := self._unload(self._landing, damaged, frozenset()):
                 raise CorruptDownload(
                     "what arrived does not have the digest of the version",
                     subject=still[0].path,
                     remedy="download again; if it happens again, the node's memory or disk is damaged",
                 )
 
-    def _ask(self, landing: Landing, entries: Sequence[Entry]) -> None:
+    def _ask(self, landing: Landing, entries: Sequence[Entry]) -> frozenset[str]:
         version = self._errand.version
         request = Fetch(
             entity=version.entity,
@@ -127,10 +127,13 @@ class Porter:
             paths=tuple(entry.path for entry in entries),
             skip_cache=self._errand.skip_cache,
         )
-        landing.fetch(request, self._check)
+        return landing.fetch(request, self._check)
 
-    def _unload(self, landing: Landing, entries: Sequence[Entry]) -> list[Entry]:
-        """Put what has landed in place, and out of the landing directory; returns the damaged and the missing."""
+    def _unload(self, landing: Landing, entries: Sequence[Entry], verified: frozenset[str]) -> list[Entry]:
+        """Put what has landed in place, and out of the landing directory; returns the damaged and the missing.
+
+        `verified` are the names of those that hold what they should already.
+        """
         uses = Counter(landing_name(entry) for entry in entries)
         damaged = []
         for entry in entries:
@@ -138,7 +141,7 @@ class Porter:
             name = landing_name(entry)
             uses[name] -= 1
             last = not uses[name]
-            if not self._place(landing, entry, name, last=last):
+            if not self._place(landing, entry, name, last=last, verified=name in verified):
                 damaged.append(entry)
                 if entry.reference is None:
                     self._cache.drop(entry.digest)
@@ -147,15 +150,15 @@ class Porter:
                     landing.unlink(name)
         return damaged
 
-    def _place(self, landing: Landing, entry: Entry, blob: str, *, last: bool) -> bool:
+    def _place(self, landing: Landing, entry: Entry, blob: str, *, last: bool, verified: bool) -> bool:
         try:
             source = os.open(blob, _READ, dir_fd=landing.fd)
         except FileNotFoundError:
             return False
         try:
             if last and _is_ours(source):
-                return self._target.take(entry, source, blob, landing.fd, self._mode)
-            return self._target.put(entry, source)
+                return self._target.take(entry, source, blob, landing.fd, self._mode, verified=verified)
+            return self._target.put(entry, source, verified=verified)
         finally:
             os.close(source)
 

@@ -40,8 +40,9 @@ class Target:
     can, else as read-only copies; else as copies with the mode of any new file.
 
     A file appears or changes atomically, and only with the content of its entry: the methods that put one
-    return False, and change nothing, when the source does not hold it. They raise `InvalidRequest` if a
-    directory is in its place, or a link or file in a directory's, and `OutOfSpace`.
+    return False, and change nothing, when the source does not hold it; of what was `verified` a moment ago only
+    the size is looked at. They raise `InvalidRequest` if a directory is in its place, or a link or file in a
+    directory's, and `OutOfSpace`.
 
     Owns descriptors: close it. For one thread.
     """
@@ -87,25 +88,27 @@ class Target:
         finally:
             os.close(fd)
 
-    def put(self, entry: Entry, source: int) -> bool:
+    def put(self, entry: Entry, source: int, *, verified: bool = False) -> bool:
         """Put the content of the file `source` where the entry belongs."""
         parent, name = self._locate(entry.path)
         try:
             if entry.reference is not None:
                 # A link would be to a file that is not ours.
-                return self._copy(entry, source, name, parent, _READ_ONLY if self._read_only else 0o666)
+                return self._copy(entry, source, name, parent, _READ_ONLY if self._read_only else 0o666, verified)
             if self._read_only:
-                return self._link(entry, source, name, parent)
-            return self._copy(entry, source, name, parent, 0o666)
+                return self._link(entry, source, name, parent, verified)
+            return self._copy(entry, source, name, parent, 0o666, verified)
         except OSError as error:
             raise self._told(error, entry) from error
 
-    def take(self, entry: Entry, source: int, blob: str, landing: int, mode: int) -> bool:
+    def take(
+        self, entry: Entry, source: int, blob: str, landing: int, mode: int, *, verified: bool = False
+    ) -> bool:
         """As `put`, but `source` is the file `blob` of the directory `landing` and may be moved away.
 
         `mode` is that of a new file of the user's.
         """
-        if not _holds(source, entry):
+        if not _holds(source, entry, verified):
             return False
         parent, name = self._locate(entry.path)
         os.fchmod(source, _READ_ONLY if self._read_only else mode)
@@ -113,7 +116,7 @@ class Target:
             os.rename(blob, name, src_dir_fd=landing, dst_dir_fd=parent)
         except OSError as error:
             if error.errno == errno.EXDEV:
-                return self.put(entry, source)
+                return self.put(entry, source, verified=True)
             raise self._told(error, entry) from error
         return True
 
@@ -125,9 +128,9 @@ class Target:
             return InvalidRequest("a directory is in its place", subject=path)
         return OSError(error.errno, error.strerror, path)
 
-    def _copy(self, entry: Entry, source: int, name: str, parent: int, mode: int) -> bool:
+    def _copy(self, entry: Entry, source: int, name: str, parent: int, mode: int, verified: bool) -> bool:
         if entry.size > _SMALL or entry.reference is not None:
-            if not _holds(source, entry):
+            if not _holds(source, entry, verified):
                 return False
             status = os.fstat(source)
             self._write(name, parent, mode, lambda target: copy_file(source, status, target, entry.path))
@@ -151,8 +154,8 @@ class Target:
         finally:
             os.close(fd)
 
-    def _link(self, entry: Entry, source: int, name: str, parent: int) -> bool:
-        if not _holds(source, entry):
+    def _link(self, entry: Entry, source: int, name: str, parent: int, verified: bool) -> bool:
+        if not _holds(source, entry, verified):
             return False
         part = next(self._parts)
         try:
@@ -161,7 +164,7 @@ class Target:
         except OSError as error:
             if error.errno not in _CANNOT_LINK:
                 raise
-            return self._copy(entry, source, name, parent, _READ_ONLY)
+            return self._copy(entry, source, name, parent, _READ_ONLY, verified=True)
         try:
             os.rename(part, name, src_dir_fd=parent, dst_dir_fd=parent)
         finally:
@@ -228,7 +231,7 @@ def _open_directory(name: str, parent: int) -> tuple[int, bool]:
     return os.open(name, _DIRECTORY, dir_fd=parent), is_new
 
 
-def _holds(fd: int, entry: Entry) -> bool:
+def _holds(fd: int, entry: Entry, verified: bool = False) -> bool:
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):
         return False
@@ -236,6 +239,8 @@ def _holds(fd: int, entry: Entry) -> bool:
         return True  # nothing is known of it
     if status.st_size != entry.size:
         return False
+    if verified:
+        return True
     if entry.reference is not None and not entry.digest.startswith(DIGEST_ALGORITHM):
         return True  # its checksum is its server's affair
     if entry.size <= _SMALL:

@@ -38,6 +38,7 @@ _CHUNK = 1 << 20
 class _Job:
     done: trio.Event = field(default_factory=trio.Event)
     bytes_done: int = 0
+    verified: list[str] = field(default_factory=list)
     error: ArtifactdError | None = None
 
 
@@ -88,7 +89,9 @@ class Downloads:
             await job.done.wait()
         if job.error is not None:
             raise job.error
-        return messages.Fetched(done=job.done.is_set(), bytes_done=job.bytes_done)
+        if not job.done.is_set():
+            return messages.Fetched(done=False, bytes_done=job.bytes_done)
+        return messages.Fetched(done=True, bytes_done=job.bytes_done, verified=tuple(job.verified))
 
     async def _run_job(
         self,
@@ -126,7 +129,8 @@ class Downloads:
 
         referring = [entry for entry in entries if entry.reference is not None]
         await self._referenced.land(referring, landing, asker=asker, landed=landed)
-        await self._blobs.land(blobs, landing, skip_cache=request.skip_cache, landed=landed)
+        fetched = await self._blobs.land(blobs, landing, skip_cache=request.skip_cache, landed=landed)
+        job.verified += [blob.name for blob in fetched]
 
     async def _local_manifest(self, request: messages.Fetch | messages.FetchManifest) -> Path:
         version = await trio.to_thread.run_sync(

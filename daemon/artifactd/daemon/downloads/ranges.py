@@ -17,11 +17,13 @@ from artifactd.protocol.manifest import digest_of
 
 __all__ = ["RANGE", "WINDOW", "FilePrefix", "fetch_ranges", "surely_there"]
 
-RANGE = 16 << 20
+RANGE = 32 << 20
 """Bytes of one range, at most; a blob of up to so many is fetched as one."""
-WINDOW = 4 * RANGE
-_CHUNK = 1 << 20
-"""Bytes read before they are hashed: they are still in the processor's cache then."""
+WINDOW = 8 * RANGE
+_CHUNK = 4 << 20
+"""Bytes read before they are hashed: enough to be shared out among threads, and still in the processor's cache."""
+_THREADS = 2
+"""So many hash a blob that comes in ranges, and so keep up with them."""
 
 
 def surely_there(arrived: int, size: int) -> int:
@@ -30,11 +32,11 @@ def surely_there(arrived: int, size: int) -> int:
 
 
 class FilePrefix:
-    """The hash of a file's beginning, which only grows. The caller keeps `fd` open."""
+    """The hash of a file's beginning, which grows to `size`. The caller keeps `fd` open."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, size: int) -> None:
         self._fd = fd
-        self._hash = blake3()
+        self._hash = blake3(max_threads=1 if size <= RANGE else _THREADS)
         self._done = 0
 
     def digest_up_to(self, end: int) -> str:

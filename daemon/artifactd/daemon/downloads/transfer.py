@@ -64,7 +64,7 @@ class Transfer:
 
     async def _fill(self, blob: Blob, fd: int) -> str:
         """Bring what is missing and return the digest of the whole."""
-        prefix = FilePrefix(fd)
+        prefix = FilePrefix(fd, blob.size)
         start = surely_there(os.fstat(fd).st_size, blob.size)
         if blob.size <= RANGE:
             await self._stream(blob, fd, start, blob.size)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, TypeVarTuple
 import outcome
 import trio
 
-__all__ = ["Bridge", "TaskCancelled", "in_thread", "open_bridge"]
+__all__ = ["Bridge", "TaskCancelled", "in_own_thread", "in_thread", "open_bridge"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -124,10 +124,36 @@ async def in_thread(function: Callable[[*Ts], T], *args: *Ts) -> T:
 
     A cancelled caller is told only when the thread is done with the caller's buffers and descriptors.
     """
-    future = asyncio.get_running_loop().run_in_executor(None, function, *args)
+    return await _outlived(asyncio.get_running_loop().run_in_executor(None, function, *args), lambda: None)
+
+
+async def in_own_thread(function: Callable[[*Ts], T], *args: *Ts, interrupt: Callable[[], None]) -> T:
+    """As `in_thread`, for work that may wait long: in a new thread, so that it takes no worker from anybody.
+
+    `interrupt` is called when the caller is cancelled, and makes `function` end soon.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: outcome.Outcome[T]) -> None:
+        if isinstance(result, outcome.Error):
+            future.set_exception(result.error)
+        else:
+            future.set_result(result.unwrap())
+
+    def run() -> None:
+        loop.call_soon_threadsafe(settle, outcome.capture(function, *args))
+
+    threading.Thread(target=run, name=function.__name__, daemon=True).start()
+    return await _outlived(future, interrupt)
+
+
+async def _outlived(future: asyncio.Future[T], interrupt: Callable[[], None]) -> T:
+    """What `future` brings. A cancelled caller interrupts it, and is told only when it is done."""
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
+        interrupt()
         while not future.done():
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([future])

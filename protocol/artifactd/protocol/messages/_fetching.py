@@ -44,3 +44,6 @@ class Fetched:
 
     done: bool
     bytes_done: int
+    verified: tuple[str, ...] = ()
+    """Files of the landing directory that came from the store for this request, and whose digests the daemon has
+    computed from what they hold. Of others, which lay in the cache, it says nothing."""

@@ -1,27 +1,30 @@
-"""The body of a download on its way into a file, on the asyncio loop."""
+"""The body of a download on its way into a file."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 import aiohttp
 
 from artifactd.daemon.stores.asyncio_bridge import in_thread
 from artifactd.daemon.stores.base import StoreError
+from artifactd.daemon.stores.buckets.receiving import Write, receive
 from artifactd.daemon.stores.os_errors import os_errors
 
 __all__ = ["drain", "next_piece"]
 
-_WRITE_SIZE = 1 << 20
-"""Bytes that are gathered for one write in a worker thread."""
+_GATHERED = 1 << 20
+"""Bytes that are gathered before they cross to a worker thread."""
 
 
-async def drain(read: Callable[[], Awaitable[bytes]], write: Callable[[Sequence[bytes]], int], key: str) -> int:
-    """Write the pieces that `read` returns, many at once, until there are none; return the bytes written.
+async def drain(
+    response: aiohttp.ClientResponse, read: Callable[[], Awaitable[bytes]], write: Write, key: str
+) -> int:
+    """Write the body of `response`, of which `read` returns the next piece; return the bytes written.
 
-    What came before `read` raised `StoreError` is written all the same: the next attempt goes on after it.
+    What came before `StoreError` is raised is written all the same: the next attempt goes on after it.
     """
-    total = 0
+    total = await receive(response, write, key)
     while True:
         pieces, failure = await _gather(read)
         if pieces:
@@ -38,7 +41,7 @@ async def _gather(read: Callable[[], Awaitable[bytes]]) -> tuple[list[bytes], St
     pieces: list[bytes] = []
     held = 0
     try:
-        while held < _WRITE_SIZE and (piece := await read()):
+        while held < _GATHERED and (piece := await read()):
             pieces.append(piece)
             held += len(piece)
     except StoreError as error:

@@ -21,13 +21,13 @@ async def read_object(response: aiohttp.ClientResponse, key: str, fd: int) -> in
     """Write the body to `fd`; if it is a whole object, its checksum is compared."""
     crc = 0
 
-    def write(pieces: Sequence[bytes]) -> int:
+    def write(pieces: Sequence[bytes | memoryview]) -> int:
         nonlocal crc
         for piece in pieces:
             crc = crc32c(piece, crc)
         return write_pieces(fd, pieces)
 
-    total = await drain(partial(read_piece, response, key), write, key)
+    total = await drain(response, partial(read_piece, response, key), write, key)
     promised = _crc_of(response.headers.getall("x-goog-hash", ()))
     whole = response.status == 200 or response.headers.get("Content-Range") == f"bytes 0-{total - 1}/{total}"
     if whole and promised is not None and promised != encode_crc(crc):

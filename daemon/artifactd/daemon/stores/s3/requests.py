@@ -158,7 +158,7 @@ class Requests:
                 raise
             return await self._get_nothing(key, offset, error)
         async with response["Body"] as body:
-            return await drain(partial(self._read, body, key), partial(write_pieces, fd), key)
+            return await drain(body.raw_stream, partial(self._read, body, key), partial(write_pieces, fd), key)
 
     async def _get_nothing(self, key: str, offset: int, refusal: StoreError | None = None) -> int:
         """Return 0 if that is the answer for an object that exists, else raise."""
