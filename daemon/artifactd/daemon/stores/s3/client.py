@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from aiobotocore.config import AioConfig
@@ -17,6 +18,9 @@ from artifactd.daemon.stores.s3.http import HttpSession
 from artifactd.daemon.stores.s3.options import S3Options
 
 __all__ = ["open_client"]
+
+# It tells of each refresh that fails, with a traceback; we say it ourselves, in the status and once in the log.
+logging.getLogger("aiobotocore").addHandler(logging.NullHandler())
 
 _CONNECT_TIMEOUT = 10
 _READ_TIMEOUT = 60
