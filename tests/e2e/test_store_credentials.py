@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from artifactd.client import Client, LogHandle
+from artifactd.client import LogHandle
 from harness.clients import build
 from harness.contents import Shape
 from harness.daemon import DaemonProcess
 from harness.fixtures import MakeDaemon
 from harness.places import Place, new_bucket
+from harness.waiting import PATIENCE, status_text, wait_told, wait_until
 from servers.fault_proxy import FaultProxy, fault_proxy
 from servers.faults import Fault, Rule
 from servers.key_server import KeyServer, key_server
@@ -31,7 +30,6 @@ PARTS = 5
 """Of a `Shape.MULTIPART`."""
 SECONDS = 20.0
 """Within which a daemon goes on with new credentials."""
-PATIENCE = 60.0
 
 
 @pytest.fixture
@@ -53,31 +51,6 @@ def write_keys(path: Path, access_key: str, secret_key: str = "any") -> None:
     written = path.with_name("new")
     written.write_text(f"[default]\naws_access_key_id = {access_key}\naws_secret_access_key = {secret_key}\n")
     written.rename(path)
-
-
-def wait_until(said: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not said():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-
-
-def wait_told(client: Client, words: str) -> None:
-    """Until the status says so, of the store and of all that waits for it."""
-
-    def is_told() -> bool:
-        status = client.status()
-        assert status["submissions"]["failed"] == 0
-        told = [status["store"]["error"], *(item["waiting_for"] for item in status["items"])]
-        return all(words in str(text) and "waiting until that is mended" in str(text) for text in told)
-
-    wait_until(is_told, f"nothing of: {words}")
-    assert client.status()["store"]["state"] == "failing"
-
-
-def status_text(daemon: DaemonProcess) -> str:
-    line = [sys.executable, "-m", "artifactd.client.cli", "--socket", str(daemon.socket), "status"]
-    return subprocess.run(line, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
 
 
 def check_committed(handles: list[LogHandle], daemon: DaemonProcess) -> None:
