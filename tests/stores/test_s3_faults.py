@@ -292,3 +292,16 @@ async def test_of_a_batch_nothing_more_is_sent_once_one_was_denied(
         assert {error and error.kind for error in outcomes} == {Kind.DENIED}
         # Each twice: the SDK may know better.
         assert trial.faults.count(Operation.PUT) <= 2 * SMALL_PUTS
+
+
+@pytest.mark.parametrize("fault", [Fault.SLOW_DOWN, Fault.INTERNAL])
+async def test_a_burst_in_which_every_request_fails_ends_in_the_right_bytes_once(
+    juicefs_server: S3Server, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    small, large = some_bytes(SINGLE), some_bytes(TWO_PARTS)
+    rules = [Rule(fault, frozenset(Operation), after=3, times=30)]
+    async with open_trial(juicefs_server, monkeypatch, *rules) as trial:
+        await trial.upload(small, large)
+        trial.check(small, large)
+        assert trial.journal.open == {}
+        assert len(trial.faults.struck()) == 30
