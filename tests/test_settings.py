@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
 from artifactd.daemon.settings import BadSetting, Settings, load
+from artifactd.daemon.store_url import split_store_url
 
 
 def config(home: Path, text: str) -> Path:
@@ -65,12 +67,12 @@ def test_a_named_config_file_is_read_instead_of_the_homes(tmp_path: Path) -> Non
         ('[store.s3]\nkms_key_id = "key"\n', ["store.s3.kms_key_id", "needs sse"]),
         ('[store.s3]\nstorage_class = "GLACIER"\n', ["store.s3.storage_class", "restored"]),
         ('[store.s3]\nca_bundle = "/no/such/file"\n', ["store.s3.ca_bundle", "/no/such/file"]),
-        ('[store]\nurl = "ftp://x"\n', ["store.url", "ftp://x", "pattern"]),
+        ('[store]\nurl = "ftp://x"\n', ["store.url", "ftp://x", "use file:///dir"]),
         ('[store.s3]\naddressing_style = "odd"\n', ["store.s3.addressing_style", "'odd'", "'path'"]),
-        ('[store]\nurl = "gs:///nowhere"\n', ["store.url", "gs:///nowhere", "pattern"]),
+        ('[store]\nurl = "gs:///nowhere"\n', ["store.url", "gs:///nowhere", "gs://bucket/prefix"]),
         ("[store.gcs]\nchunk_size = 1000000\n", ["store.gcs.chunk_size", "1000000", "multiple of 262144"]),
         ('[store.gcs]\nkms_key = "mine"\n', ["store.gcs.kms_key", "'mine'", "projects"]),
-        ('[store.gcs]\nendpoint_url = "http://me:pw@host"\n', ["store.gcs.endpoint_url", "pattern"]),
+        ('[store.gcs]\nendpoint_url = "http://me:pw@host"\n', ["store.gcs.endpoint_url", "without credentials"]),
         ('[store.gcs]\nca_bundle = "/no/such/file"\n', ["store.gcs.ca_bundle", "/no/such/file"]),
         ("[upload]\nsubmissions = 0\n", ["upload.submissions", "0"]),
         ("spool = 3\n[store\n", ["artifactd.toml", "cannot be read"]),
@@ -118,11 +120,58 @@ def test_references_are_allowed_by_a_comma_separated_list(tmp_path: Path) -> Non
         load(home=tmp_path, environ={"ARTIFACTD_REFERENCES_ALLOW": "169.254.169.254"})
 
 
-def test_credentials_in_a_url_are_refused_and_not_shown(tmp_path: Path) -> None:
-    config(tmp_path, '[store.s3]\nproxy = "http://me:hunter2@proxy:3128"\n')
-    with pytest.raises(BadSetting, match=r"store.s3.proxy = 'http://…@proxy:3128'") as caught:
+SECRET = "hun/ter+2"
+WITH_SECRETS = {
+    ("store", "url"): (
+        f"s3://AKIA:{SECRET}@bucket",
+        f"s3://AKIA:{SECRET}",
+        f"s3:AKIA:{SECRET}@bucket",
+        f"s3://bucket/prefix?secret={SECRET}",
+        f"gs://user:{SECRET}@bucket/prefix",
+        f"gs://bucket#{SECRET}",
+        f"{SECRET}@bucket",
+        f"//[{SECRET}@bucket",
+    ),
+    ("store", "s3", "endpoint_url"): (
+        f"http://me:{SECRET}@host:9000",
+        f"https://host/?X-Amz-Signature={SECRET}",
+        f"http://me:{SECRET}@bad host",
+        f"me:{SECRET}@host",
+    ),
+    ("store", "s3", "proxy"): (f"http://me:{SECRET}@proxy:3128",),
+    ("store", "gcs", "endpoint_url"): (f"http://me:{SECRET}@host",),
+    ("catalog", "url"): (f"postgresql://me:{SECRET}@host/db",),
+    ("store", "s3", "secret_access_key"): (SECRET,),
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key, values in WITH_SECRETS.items() for value in values]
+)
+def test_a_secret_in_a_setting_is_refused_with_where_it_was_and_what_is_right_and_not_shown(
+    tmp_path: Path, key: tuple[str, ...], value: str
+) -> None:
+    *tables, name = key
+    file = config(tmp_path, f'[{".".join(tables)}]\n{name} = "{value}"\n')
+    with pytest.raises(BadSetting) as caught:
         load(home=tmp_path, environ={})
-    assert "hunter2" not in str(caught.value)
+    said = str(caught.value)
+    assert str(file) in said
+    assert ".".join(key) in said
+    assert re.search("use (http|file)|there is no such setting|should match pattern", said)
+    assert "hun" not in said
+    assert "ter+2" not in said
+
+
+def test_a_server_may_have_a_port_and_a_path(tmp_path: Path) -> None:
+    for url in ("https://s3.example.org", "http://[::1]:9000", "http://10.0.0.1:8080/swift/v1"):
+        environ = {"ARTIFACTD_STORE__S3__ENDPOINT_URL": url}
+        assert load(home=tmp_path, environ=environ).store.s3.endpoint_url == url
+
+
+def test_a_home_may_have_any_name(tmp_path: Path) -> None:
+    home = tmp_path / "a home #1?"
+    assert split_store_url(load(home=home, environ={}).store_url).path.endswith("/a%20home%20%231%3F/blobs")
 
 
 def _written(model: type[BaseModel], table: str = "") -> list[str]:

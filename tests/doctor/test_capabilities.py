@@ -35,6 +35,16 @@ KNOWN: dict[str, dict[str, object]] = {
         "checksum of the whole": IGNORES,
         "versioning": None,
     },
+    "swift": {
+        "conditional put": True,
+        "checksum CRC64NVME": VERIFIES,
+        "checksum CRC32C": VERIFIES,
+        "checksum SHA256": VERIFIES,
+        "checksum MD5": VERIFIES,
+        "checksums of parts": VERIFIES,
+        "checksum of the whole": IGNORES,
+        "versioning": False,
+    },
     "moto": {
         "checksum CRC64NVME": IGNORES,
         "checksum CRC32C": IGNORES,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,6 +63,11 @@ def canary_place(ministack_server: S3Server, proxy: FaultProxy) -> Place:
     return Place({**place.settings, **credentials}, place.left_behind)
 
 
+def run_daemon(command: str, home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "artifactd.daemon", command, "--home", str(home), *arguments]
+    return subprocess.run(line, env={**os.environ, **variables}, capture_output=True, text=True, timeout=60)
+
+
 def told(client: Client) -> str:
     """The status once it says that the store does not answer, as `status --json` prints it."""
     deadline = time.monotonic() + SEEN_SECONDS
@@ -109,11 +117,62 @@ def test_a_proxy_that_cannot_be_reached_tells_no_password(
     assert leaks(daemon, text) == []
 
 
-def test_an_endpoint_with_a_signature_stops_the_start_and_is_not_repeated(
-    make_daemon: MakeDaemon, canary_place: Place
+ENDPOINT = f"http://user:{PASSWORD}@127.0.0.1:9000"
+SECRET_URL = f"s3://{ACCESS_KEY}:{SECRET_KEY}@bucket/prefix"
+TELLING: dict[str, tuple[list[str], dict[str, str], str, list[str]]] = {
+    "flag": (["--store", SECRET_URL], {}, "", ["--store", "store.url"]),
+    "flag-gs": (["--store", f"gs://{PASSWORD}@bucket"], {}, "", ["--store", "store.url"]),
+    "variable": ([], {"ARTIFACTD_STORE": SECRET_URL}, "", ["environment ARTIFACTD_STORE", "store.url"]),
+    "file": ([], {}, f'[store]\nurl = "{SECRET_URL}"\n', ["artifactd.toml", "store.url"]),
+    "endpoint": ([], {}, f'[store.s3]\nendpoint_url = "{ENDPOINT}"\n', ["artifactd.toml", "endpoint_url"]),
+    "signature": (
+        [],
+        {"ARTIFACTD_STORE__S3__ENDPOINT_URL": f"http://127.0.0.1:9000/?X-Amz-Signature={PASSWORD}"},
+        "",
+        ["environment ARTIFACTD_STORE__S3__ENDPOINT_URL", "store.s3.endpoint_url"],
+    ),
+    "sdk": (["--store", "s3://bucket"], {"AWS_ENDPOINT_URL": ENDPOINT}, "", ["endpoint that the SDK was given"]),
+    "emulator": (["--store", "gs://bucket"], {"STORAGE_EMULATOR_HOST": ENDPOINT}, "", ["STORAGE_EMULATOR_HOST"]),
+    "unknown": (
+        [],
+        {},
+        f'[store.s3]\nsecret_access_key = "{SECRET_KEY}"\n',
+        ["artifactd.toml", "no such setting"],
+    ),
+}
+
+
+@pytest.mark.parametrize("where", TELLING)
+def test_a_secret_in_a_setting_stops_the_start_and_is_not_repeated(tmp_path: Path, where: str) -> None:
+    arguments, variables, text, words = TELLING[where]
+    (tmp_path / "artifactd.toml").write_text(text)
+    done = run_daemon("serve", tmp_path, *arguments, **variables)
+    assert done.returncode == 78
+    said = done.stdout + done.stderr
+    assert said.startswith("artifactd: error: ")
+    assert all(word in said for word in words)
+    assert "without credentials" in said or "no such setting" in said
+    assert "Traceback" not in said
+    assert [canary for canary in CANARIES if canary in said] == []
+
+
+@pytest.mark.parametrize("where", ["flag", "variable", "file", "emulator", "unknown"])
+def test_neither_does_doctor_repeat_it(tmp_path: Path, where: str) -> None:
+    arguments, variables, text, _ = TELLING[where]
+    (tmp_path / "artifactd.toml").write_text(text)
+    done = run_daemon("doctor", tmp_path, *arguments, **variables)
+    said = done.stdout + done.stderr
+    assert done.returncode == 78
+    assert "Traceback" not in said
+    assert [canary for canary in CANARIES if canary in said] == []
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_doctor_finds_tells_no_credentials(
+    proxy: FaultProxy, canary_place: Place, tmp_path: Path, fault: Fault
 ) -> None:
-    daemon = make_daemon(canary_place)
-    endpoint = f"http://127.0.0.1:{free_port()}/?X-Amz-Signature={PASSWORD}"
-    with pytest.raises(AssertionError, match="endpoint_url has no credentials"):
-        daemon.start(ARTIFACTD_STORE__S3__ENDPOINT_URL=endpoint)
-    assert leaks(daemon) == []
+    proxy.faults.replace([Rule(fault, frozenset(Operation), times=None)])
+    done = run_daemon("doctor", tmp_path, "--json", **canary_place.settings)
+    said = done.stdout + done.stderr
+    assert "Traceback" not in said
+    assert [canary for canary in CANARIES if canary in said] == []

@@ -74,7 +74,8 @@ async def _serve(
     async with ClientSession(connector=connector, auto_decompress=False, cookie_jar=DummyCookieJar()) as session:
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            fault = faults.judge(read_request(request.method, request.raw_path))
+            signed = request.headers.get("Authorization", "")
+            fault = faults.judge(read_request(request.method, request.raw_path, signed))
             try:
                 return await inflict(fault, Exchange(request, session, upstream))
             except (ConnectionError, ClientError):

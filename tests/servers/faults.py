@@ -54,7 +54,8 @@ class Fault(StrEnum):
 class Rule:
     """Of the requests for `operations` on keys that end with `key`, let `after` pass, then strike at `times`.
 
-    Strikes at each of them with `probability`; `times` None is for ever. `part` 0 means every part.
+    Strikes at each of them with `probability`; `times` None is for ever. `part` 0 means every part, and an
+    `access_key` only requests that are signed with it.
     """
 
     fault: Fault
@@ -64,12 +65,14 @@ class Rule:
     probability: float = 1.0
     key: str = ""
     part: int = 0
+    access_key: str = ""
 
     def matches(self, asked: Asked) -> bool:
         return (
             asked.operation in self.operations
             and asked.key.endswith(self.key)
             and (not self.part or asked.part == self.part)
+            and self.access_key in ("", asked.access_key)
         )
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+import jwt
 from aiohttp import web
 
 from servers.gcs_faults import Fault, Faults, Operation
@@ -56,6 +57,8 @@ class FakeGcs:
     seen: list[Seen] = field(default_factory=list)
     tokens: set[str] | None = None
     """Those that are good; None takes any request."""
+    accounts: set[str] | None = None
+    """Service accounts that are given tokens; None gives them to anybody."""
 
     def create_bucket(self, name: str, *, versioning: bool = False) -> Bucket:
         self.buckets[name] = Bucket(name, versioning=versioning)
@@ -99,6 +102,9 @@ class FakeGcs:
         return application
 
     async def _issue(self, request: web.Request) -> web.Response:
+        assertion = (await request.post()).get("assertion", "")
+        if self.accounts is not None and _account(str(assertion)) not in self.accounts:
+            return web.json_response({"error": "invalid_grant"}, status=400)
         token = secrets.token_hex(8)
         if self.tokens is not None:
             self.tokens.add(token)
@@ -285,6 +291,13 @@ class FakeGcs:
             expired = token not in self.tokens
         if expired:
             raise Refusal(401, "authError", "Invalid Credentials")
+
+
+def _account(assertion: str) -> str | None:
+    if not assertion:
+        return None
+    said: dict[str, str] = jwt.decode(assertion, options={"verify_signature": False})
+    return said["iss"]
 
 
 _KEPT = (Fault.KEEP_LESS, Fault.KEEP_NOTHING)

@@ -32,7 +32,7 @@ class GCSObject:
     """One generation of an object; `metadata` is what its maker said, `kms_key` what the request named."""
 
     name: str
-    data: bytes
+    data: bytes | bytearray
     generation: int
     metadata: dict[str, Any] = field(default_factory=dict)
     kms_key: str | None = None
@@ -106,7 +106,7 @@ class Bucket:
     def insert(
         self,
         name: str,
-        data: bytes,
+        data: bytes | bytearray,
         metadata: dict[str, Any] | None = None,
         *,
         condition: int | None = None,
@@ -190,7 +190,8 @@ class Bucket:
         """Make the object of a session that has all its bytes."""
         session.made = self.insert(
             session.name,
-            bytes(session.data),
+            # Not a copy: it may be gigabytes, and a session that is complete takes nothing more.
+            session.data,
             session.metadata,
             condition=session.condition,
             kms_key=session.kms_key,

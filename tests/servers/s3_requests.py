@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -27,11 +28,15 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`key` is empty for requests about a bucket; `part` is a part's number, from 1, else 0."""
+    """`key` is empty for requests about a bucket; `part` is a part's number, from 1, else 0.
+
+    `access_key` is the one that it was signed with, if that is known.
+    """
 
     operation: Operation
     key: str
     part: int = 0
+    access_key: str = ""
 
 
 _OF_OBJECT = {
@@ -48,7 +53,7 @@ _OF_OBJECT = {
 _OF_BUCKET = {("GET", "uploads"): Operation.LIST_UPLOADS, ("GET", "list-type"): Operation.LIST}
 
 
-def read_request(method: str, target: str) -> Asked:
+def read_request(method: str, target: str, authorization: str = "") -> Asked:
     """Tell what is asked by `method` of `target`, a path with a query as HTTP has it."""
     url = urlsplit(target)
     query = parse_qs(url.query, keep_blank_values=True)
@@ -56,4 +61,5 @@ def read_request(method: str, target: str) -> Asked:
     table, words = (_OF_OBJECT, ("uploadId", "uploads")) if key else (_OF_BUCKET, ("uploads", "list-type"))
     word = next((word for word in words if word in query), "")
     part = int(query["partNumber"][0]) if "partNumber" in query else 0
-    return Asked(table.get((method, word), Operation.OTHER), unquote(key), part)
+    signed = re.search(r"Credential=([^/,]+)/", authorization)
+    return Asked(table.get((method, word), Operation.OTHER), unquote(key), part, signed[1] if signed else "")

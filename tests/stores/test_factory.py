@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from artifactd.daemon.stores.base import StoreUnusable
 from artifactd.daemon.stores.factory import GCSOptions, S3Options, open_store
 from stores.support import Journal
 
@@ -31,28 +33,48 @@ from stores.support import Journal
     ],
 )
 async def test_any_other_url_is_refused_without_repeating_secrets(url: str, journal: Journal) -> None:
-    with pytest.raises(ValueError, match="store") as caught:
+    with pytest.raises(ValueError, match="use file:///dir") as caught:
         async with open_store(url, s3=S3Options(), journal=journal):
             pass
     assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    "endpoint",
-    ["http://me:hunter2@localhost:1", "http://localhost:1/?X-Amz-Signature=hunter2", "http://localhost:1#hunter2"],
+    ("variable", "value"),
+    [
+        ("AWS_ENDPOINT_URL", "http://me:hunter2@localhost:1"),
+        ("AWS_ENDPOINT_URL", "http://me:hunter2@bad host"),
+        ("AWS_ENDPOINT_URL_S3", "http://localhost:1/?X-Amz-Signature=hunter2"),
+        ("STORAGE_EMULATOR_HOST", "http://me:hunter2@localhost:1"),
+    ],
 )
-async def test_secrets_in_the_endpoint_are_refused_and_not_repeated(journal: Journal, endpoint: str) -> None:
-    options = S3Options(endpoint_url=endpoint)
-    with pytest.raises(ValueError, match="endpoint_url has no credentials") as caught:
-        async with open_store("s3://bucket", s3=options, journal=journal):
+async def test_secrets_in_an_endpoint_of_the_sdks_own_are_refused_and_not_repeated(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    url = "s3://bucket" if variable.startswith("AWS") else "gs://bucket"
+    with pytest.raises(StoreUnusable, match=r"(?i)endpoint") as caught:
+        async with open_store(url, s3=S3Options(), journal=journal):
             pass
     assert "hunter2" not in str(caught.value)
 
 
-async def test_credentials_in_the_endpoint_of_gcs_are_refused(journal: Journal) -> None:
-    options = GCSOptions(endpoint_url="http://me:hunter2@localhost:1")
-    with pytest.raises(ValueError, match="endpoint_url must not contain credentials"):
-        async with open_store("gs://bucket", s3=S3Options(), gcs=options, journal=journal):
+@pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_DEFAULT_REGION"])
+async def test_what_the_sdk_cannot_work_with_makes_the_store_unusable(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "no such")
+    with pytest.raises(StoreUnusable, match="no such"):
+        async with open_store("s3://bucket", s3=S3Options(), journal=journal):
+            pass
+
+
+async def test_a_bundle_without_certificates_makes_the_store_unusable(journal: Journal, tmp_path: Path) -> None:
+    (tmp_path / "bundle").write_text("nothing")
+    with pytest.raises(StoreUnusable, match="bundle"):
+        async with open_store(
+            "gs://bucket", s3=S3Options(), gcs=GCSOptions(ca_bundle=str(tmp_path / "bundle")), journal=journal
+        ):
             pass
 
 

@@ -72,9 +72,8 @@ def upload(server: Server, parts: int, concurrency: int) -> None:
     data = some_bytes(parts * PART - 1)
 
     async def run() -> None:
-        multipart = Multipart(
-            server, Outcomes(server), Gate(concurrency), Attempts(), Buffers(PART, PART * concurrency)
-        )
+        gate = Gate(concurrency)
+        multipart = Multipart(server, Outcomes(server, gate), gate, Attempts(), Buffers(PART, PART * concurrency))
         await multipart.put(Upload("aa/object", "id", PART), BytesSource(data), digest(data), lambda _: None)
 
     asyncio.run(run())

@@ -116,6 +116,19 @@ def test_half_of_what_is_in_flight_is_less_than_half_of_what_may_be() -> None:
     assert asyncio.run(run()) == 4
 
 
+def test_a_request_that_waits_for_no_place_narrows_the_window_once_a_round() -> None:
+    async def run() -> list[int]:
+        gate, server = Gate(40), Server()
+        server.busy = True
+        refused = [asyncio.create_task(gate.heed(server.request)) for _ in range(10)]
+        await asyncio.sleep(0)
+        server.go.set()
+        await asyncio.gather(*refused, return_exceptions=True)
+        return [server.most, await send(gate, Server(), 80)]
+
+    assert asyncio.run(run()) == [10, 20]
+
+
 @pytest.mark.parametrize("admitted", [False, True])
 def test_a_cancelled_request_keeps_no_place(admitted: bool) -> None:
     async def run() -> None:

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifactd.daemon.stores.base import Kind
-from artifactd.daemon.stores.retry import FIRST_SECONDS, LONGEST_SECONDS, MOST_SAVED, SHARE, RetryBudget, delay
+from artifactd.daemon.stores.retry import (
+    DENIED_SECONDS,
+    FIRST_SECONDS,
+    LONGEST_SECONDS,
+    MOST_SAVED,
+    SHARE,
+    RetryBudget,
+    delay,
+)
 
 
 @given(st.sampled_from(Kind), st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
@@ -24,6 +32,12 @@ def test_an_outage_is_never_given_up(kind: Kind) -> None:
 @pytest.mark.parametrize("kind", [Kind.PERMANENT, Kind.CORRUPT, Kind.NOT_FOUND, Kind.CONFLICT])
 def test_what_a_retry_cannot_mend_is_given_up(kind: Kind) -> None:
     assert delay(kind, 100, 0.5) is None
+
+
+def test_what_an_operator_mends_goes_on_within_seconds() -> None:
+    seconds = delay(Kind.DENIED, 1_000_000, 0.999)
+    assert seconds is not None
+    assert seconds <= DENIED_SECONDS < LONGEST_SECONDS
 
 
 def test_delays_grow() -> None:

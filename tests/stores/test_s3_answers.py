@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import trio
@@ -313,3 +314,30 @@ async def test_a_proxy_that_cannot_be_reached_is_named_and_nothing_was_sent(jour
     assert failure is not None
     assert failure.kind is Kind.TRANSIENT
     assert "proxy" in failure.reason
+
+
+@pytest.mark.parametrize(
+    ("style", "address"),
+    [
+        ("path", "http://s3.example.org/bucket/aa/object"),
+        ("virtual", "http://bucket.s3.example.org/aa/object"),
+        # With an endpoint that is named, the SDK's own choice is the path.
+        ("auto", "http://s3.example.org/bucket/aa/object"),
+    ],
+)
+async def test_endpoint_region_and_style_say_where_a_request_goes(
+    journal: Journal, style: Literal["path", "virtual", "auto"], address: str
+) -> None:
+    seen: list[Request] = []
+
+    def answer(request: Request) -> Answer:
+        seen.append(request)
+        return Answer()
+
+    async with open_server(answer) as proxy:
+        options = S3Options("http://s3.example.org", "eu-west-3", style, proxy)
+        async with open_store("s3://bucket", s3=options, journal=journal) as store:
+            assert await store.put_batch([("aa/object", DATA)]) == [None]
+            await store.delete("aa/object")
+    assert [(request.method, request.target) for request in seen] == [("PUT", address), ("DELETE", address)]
+    assert all("/eu-west-3/s3/" in request.headers["authorization"] for request in seen)

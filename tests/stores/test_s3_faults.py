@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import pytest
 
 from artifactd.daemon.stores.base import SINGLE_PUT, Kind, StoreError
+from artifactd.daemon.stores.buckets.single_puts import SMALL_PUTS
 from artifactd.daemon.stores.sources import BytesSource
 from artifactd.protocol.errors import ArtifactFailed
 from servers.faults import Fault, Rule
@@ -281,3 +282,26 @@ async def test_bytes_damaged_on_the_way_are_sent_again_if_the_server_verifies_wh
         (stored,) = trial.objects().values()
         assert (digest(stored) == digest(data)) is verifies
         assert trial.faults.count(operation, part=operation is Operation.PART) == 1 + verifies
+
+
+async def test_of_a_batch_nothing_more_is_sent_once_one_was_denied(
+    juicefs_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_trial(juicefs_server, monkeypatch, Rule(Fault.DENIED, {Operation.PUT}, times=None)) as trial:
+        outcomes = await trial.store.put_batch([(f"aa/{number}", b"data") for number in range(1000)])
+        assert {error and error.kind for error in outcomes} == {Kind.DENIED}
+        # Each twice: the SDK may know better.
+        assert trial.faults.count(Operation.PUT) <= 2 * SMALL_PUTS
+
+
+@pytest.mark.parametrize("fault", [Fault.SLOW_DOWN, Fault.INTERNAL])
+async def test_a_burst_in_which_every_request_fails_ends_in_the_right_bytes_once(
+    juicefs_server: S3Server, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    small, large = some_bytes(SINGLE), some_bytes(TWO_PARTS)
+    rules = [Rule(fault, frozenset(Operation), after=3, times=30)]
+    async with open_trial(juicefs_server, monkeypatch, *rules) as trial:
+        await trial.upload(small, large)
+        trial.check(small, large)
+        assert trial.journal.open == {}
+        assert len(trial.faults.struck()) == 30

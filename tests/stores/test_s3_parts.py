@@ -57,7 +57,20 @@ def answered(code: str, status: int) -> ClientError:
 def test_an_answer_is_classified_by_code_then_status(code: str, status: int, kind: Kind) -> None:
     error = classify(answered(code, status), "put", "aa/object")
     assert (error.kind, error.operation, error.key) == (kind, "put", "aa/object")
-    assert error.reason == f"{code}: because"
+    assert f"{code}: because" in error.reason
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("ExpiredToken", "the credentials were refused (ExpiredToken: because)"),
+        ("InvalidAccessKeyId", "the credentials were refused (InvalidAccessKeyId)"),
+        ("AccessDenied", "the credentials do not suffice (AccessDenied: because)"),
+        ("RequestTimeTooSkewed", "the clocks here and there differ too much (RequestTimeTooSkewed: because)"),
+    ],
+)
+def test_what_an_operator_has_to_mend_is_said_in_words(code: str, reason: str) -> None:
+    assert classify(answered(code, 403), "put", "aa/object").reason == reason
 
 
 @pytest.mark.parametrize(

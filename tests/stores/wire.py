@@ -10,13 +10,15 @@ __all__ = ["Wire"]
 
 
 class Wire:
-    """Counts the parts that begin to pass, and cuts requests off that `cut` says."""
+    """Counts the parts that begin to pass, and all bytes; cuts requests off that `cut` says."""
 
     def __init__(self) -> None:
         self.parts: Counter[int] = Counter()
+        self.bytes = 0
         self.cut: Callable[[bytes], bool] = lambda line: False
 
     def upstream(self, data: bytes) -> bytes | None:
+        self.bytes += len(data)
         line = data.split(b"\r\n", 1)[0]
         if self.cut(line):
             return None

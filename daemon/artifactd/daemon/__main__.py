@@ -19,6 +19,7 @@ from artifactd.daemon.home import CannotStart
 from artifactd.daemon.observe.logs import configure
 from artifactd.daemon.queue.journal_schema import JournalTooNew
 from artifactd.daemon.settings import BadSetting, Settings, load
+from artifactd.daemon.stores.base import StoreUnusable
 
 __all__ = ["main"]
 
@@ -45,7 +46,7 @@ def _serve(settings: Settings) -> int:
     problem: BaseException | None = None
     try:
         trio.run(serve, settings)
-    except* (CannotStart, CatalogUnusable, CatalogUnavailable, JournalTooNew) as group:
+    except* (CannotStart, CatalogUnusable, CatalogUnavailable, JournalTooNew, StoreUnusable) as group:
         problem = group
     return 0 if problem is None else _fail(problem, EX_CONFIG)
 

@@ -13,9 +13,10 @@ from typing import Any
 import trio
 
 from artifactd.daemon.settings import BadSetting, Settings
+from artifactd.daemon.stores.base import StoreUnusable
 from artifactd.daemon.stores.doctor.examine import examine
 from artifactd.daemon.stores.doctor.report import Report
-from artifactd.daemon.stores.factory import GCSOptions, S3Options, split_url
+from artifactd.daemon.stores.factory import GCSOptions, S3Options
 
 __all__ = ["as_json", "as_lines", "as_table", "run"]
 
@@ -26,16 +27,14 @@ _LEVELS = len("warning")
 def run(settings: Settings, *, as_object: bool) -> int:
     """Examine the configured store and print the report; return 0 if artifactd can work with it, else 1.
 
-    Raises `BadSetting` for a URL that is no store's.
+    Raises `BadSetting` for a store that cannot be opened.
     """
-    try:
-        split_url(settings.store_url)
-    except ValueError as error:
-        raise BadSetting(str(error)) from error
     s3 = S3Options(**settings.store.s3.model_dump(mode="json"))
     gcs = GCSOptions(**settings.store.gcs.model_dump(mode="json"))
     try:
         report = trio.run(examine, settings.store_url, s3, gcs, _show)
+    except StoreUnusable as error:
+        raise BadSetting(str(error)) from error
     finally:
         _show("")
     if as_object:

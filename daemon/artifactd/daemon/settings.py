@@ -7,14 +7,23 @@ with `--config`, else `artifactd.toml` in the home, else `/etc/artifactd/artifac
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FilePath, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FilePath,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
+from artifactd.daemon.store_url import check_server_url, split_store_url
 from artifactd.protocol.endpoint import check_socket_path, default_home, home_socket
 from artifactd.protocol.errors import InvalidRequest
 
@@ -24,8 +33,8 @@ SYSTEM_CONFIG = Path("/etc/artifactd/artifactd.toml")
 CONFIG_NAME = "artifactd.toml"
 _KMS_KEY = r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$"
 
-_SERVER = r"^https?://[^/@]+[^@]*$"
-"""A URL without credentials in it: settings may be shown."""
+_ServerUrl = Annotated[str, AfterValidator(check_server_url)]
+"""Without credentials in it: settings may be shown."""
 
 
 class BadSetting(Exception):
@@ -47,10 +56,10 @@ class S3Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    endpoint_url: Annotated[str, Field(pattern=_SERVER)] | None = None
+    endpoint_url: _ServerUrl | None = None
     region: str | None = None
     addressing_style: Literal["auto", "path", "virtual"] = "auto"
-    proxy: Annotated[str, Field(pattern=_SERVER)] | None = None
+    proxy: _ServerUrl | None = None
     ca_bundle: FilePath | None = None
     sse: Literal["AES256", "aws:kms"] | None = None
     kms_key_id: Annotated[str, Field(min_length=1)] | None = None
@@ -84,7 +93,7 @@ class GCSSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/@]+/?$")] | None = None
+    endpoint_url: _ServerUrl | None = None
     kms_key: Annotated[str, Field(pattern=_KMS_KEY)] | None = None
     storage_class: Literal["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"] | None = None
     ca_bundle: FilePath | None = None
@@ -97,9 +106,16 @@ class _StoreSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: Annotated[str, Field(pattern=r"^($|file:///|s3://[^/]|gs://[^/]|memory:$)")] = ""
+    url: str = ""
     s3: S3Settings = S3Settings()
     gcs: GCSSettings = GCSSettings()
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        if value:
+            split_store_url(value)
+        return value
 
 
 class _CatalogSettings(BaseModel):
@@ -172,7 +188,7 @@ class Settings(BaseModel):
 
     @property
     def store_url(self) -> str:
-        return self.store.url or f"file://{self.home / 'blobs'}"
+        return self.store.url or (self.home / "blobs").as_uri()
 
     @property
     def catalog_url(self) -> str:
@@ -263,8 +279,15 @@ def load(
 
 def _explain(problem: dict[str, Any], layers: _Layers) -> str:
     key = tuple(str(part) for part in problem["loc"])
-    wanted = problem["msg"]
+    where = f"{layers.origin(key)}: {'.'.join(key)}"
     if problem["type"] == "extra_forbidden":
-        wanted = "there is no such setting"
-    shown = re.sub(r"//[^/@]*@", "//…@", repr(problem["input"]))
-    return f"{layers.origin(key)}: {'.'.join(key)} = {shown}: {wanted}"
+        # Somebody may have taken it for the place of a password.
+        return f"{where}: there is no such setting"
+    return f"{where} = {_shown(problem['input'])}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _shown(value: Any) -> str:
+    """A wrong value, as far as there can be no secret in it: of an address that is not understood the scheme."""
+    if isinstance(value, str) and (any(mark in value for mark in "@?#") or value.count(":") > 1):
+        return repr(f"{value.partition(':')[0]}:…") if ":" in value else "'…'"
+    return repr(value) if isinstance(value, str | int | float) else f"a {type(value).__name__}"

@@ -146,8 +146,9 @@ class Uploader:
 
     async def _pause(self, blob: Blob, error: StoreError, attempt: int, progress: Progress) -> None:
         """Wait before the next attempt, or give the blob up."""
+        waits = "; waiting until that is mended" if error.kind is Kind.DENIED else ""
         if error.kind is not Kind.CORRUPT:
-            self._health.failed(str(error))
+            self._health.failed(f"{error}{waits}")
         seconds = delay(error.kind, attempt, random.random())
         if seconds is None:
             raise ArtifactFailed(
@@ -155,7 +156,7 @@ class Uploader:
                 subject=blob.label,
                 remedy="see the daemon's log, mend the store and log the artifact again",
             ) from error
-        progress.waiting(f"the store: {error.reason}")
+        progress.waiting(f"the store: {error.reason}{waits}")
         await trio.sleep(seconds)
 
     def _recovered(self, progress: Progress) -> None:

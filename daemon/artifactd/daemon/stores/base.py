@@ -19,6 +19,7 @@ __all__ = [
     "Source",
     "Store",
     "StoreError",
+    "StoreUnusable",
     "UnfinishedUpload",
     "UploadJournal",
     "check_key",
@@ -58,6 +59,10 @@ class StoreError(Exception):
         self.operation = operation
         self.key = key
         self.reason = reason
+
+
+class StoreUnusable(Exception):
+    """The store cannot be opened as it is configured: an operator must act. Has no secret in it."""
 
 
 def check_key(operation: str, key: str) -> str:

@@ -5,29 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
 import trio
 
+from artifactd.daemon.store_url import split_store_url
 from artifactd.daemon.stores.base import Store, UploadJournal
 from artifactd.daemon.stores.gcs.options import PLAIN, GCSOptions
 from artifactd.daemon.stores.s3.options import S3Options
 
-__all__ = ["GCSOptions", "S3Options", "open_store", "split_url"]
-
-
-def split_url(url: str) -> SplitResult:
-    """The parts of a store's URL. Raises `ValueError` for one that is no store's, without repeating secrets."""
-    parts = urlsplit(url)
-    if parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError(f"a store's URL has no query, fragment or credentials ({parts.scheme}:…)")
-    bucket = parts.scheme in ("s3", "gs") and parts.netloc
-    directory = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
-    if not (bucket or directory or url == "memory:"):
-        raise ValueError(
-            f"{url!r} is no store: use file:///dir, s3://bucket/prefix, gs://bucket/prefix or memory:"
-        )
-    return parts
+__all__ = ["GCSOptions", "S3Options", "open_store"]
 
 
 @asynccontextmanager
@@ -36,9 +23,10 @@ async def open_store(
 ) -> AsyncIterator[Store]:
     """Open `file:///dir`, `s3://bucket/prefix`, `gs://bucket/prefix` or `memory:` while the context lasts.
 
-    Leaving it closes the store and, for a bucket, ends the asyncio thread. Raises `ValueError` for any other URL.
+    Leaving it closes the store and, for a bucket, ends the asyncio thread. Raises `ValueError` for any other URL,
+    and `StoreUnusable` for what the SDK finds configured and cannot work with.
     """
-    parts = split_url(url)
+    parts = split_store_url(url)
     if parts.scheme == "s3":
         async with _open_s3(parts, s3, journal) as store:
             yield store
@@ -62,8 +50,6 @@ async def _open_s3(parts: SplitResult, options: S3Options, journal: UploadJourna
     from artifactd.daemon.stores.s3.client import open_client
     from artifactd.daemon.stores.s3.store import S3Store
 
-    if any(mark in (options.endpoint_url or "") for mark in "@?#"):
-        raise ValueError("endpoint_url has no credentials and no query: the SDK's own chain finds credentials")
     async with open_bridge() as bridge:
         client = await bridge.call(open_client, options, SMALL_PUTS)
         store = S3Store(bridge, client, parts.netloc, parts.path.strip("/"), options, journal)
@@ -78,8 +64,6 @@ async def _open_gcs(parts: SplitResult, options: GCSOptions, journal: UploadJour
     from artifactd.daemon.stores.gcs.http import open_http
     from artifactd.daemon.stores.gcs.store import GCSStore
 
-    if "@" in (options.endpoint_url or ""):
-        raise ValueError("endpoint_url must not contain credentials: the library's own chain finds them")
     async with open_bridge() as bridge:
         http = await bridge.call(open_http, options, SMALL_PUTS)
         store = GCSStore(bridge, http, parts.netloc, parts.path.strip("/"), options, journal)

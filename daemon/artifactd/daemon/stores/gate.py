@@ -1,4 +1,4 @@
-"""Requests that carry bytes, as many at once as the server bears."""
+"""Requests that carry bytes, as many at once as the server bears. It may say so in answer to any request."""
 
 from __future__ import annotations
 
@@ -26,18 +26,23 @@ class Gate:
     async def run(self, request: Callable[[], Awaitable[T]]) -> T:
         """Wait for a place, await `request()` and learn from its outcome; returns or raises what it does."""
         await self._enter()
-        began = self._window.cuts
         try:
-            result = await request()
-        except StoreError as error:
-            if error.kind is Kind.THROTTLED:
-                self._window = self._window.throttled(began, self._in_flight)
-            raise
-        else:
+            result = await self.heed(request)
             self._window = self._window.succeeded()
             return result
         finally:
             self._leave()
+
+    async def heed(self, request: Callable[[], Awaitable[T]]) -> T:
+        """Await a request that carries nothing and waits for no place, but whose refusal counts as any other's."""
+        began = self._window.cuts
+        try:
+            return await request()
+        except StoreError as error:
+            if error.kind is Kind.THROTTLED:
+                # With nothing of ours in flight it is others who ask too much: half of what we may ask.
+                self._window = self._window.throttled(began, self._in_flight or self._window.most)
+            raise
 
     async def _enter(self) -> None:
         admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -8,6 +8,8 @@ __all__ = ["RetryBudget", "delay"]
 
 FIRST_SECONDS = 0.2
 LONGEST_SECONDS = 30.0
+DENIED_SECONDS = 5.0
+"""As long at most where somebody is mending it, who watches: a refusal is cheap for both sides."""
 
 _ATTEMPTS: dict[Kind, int | None] = {
     Kind.TRANSIENT: None,
@@ -30,7 +32,8 @@ def delay(kind: Kind, attempt: int, jitter: float) -> float | None:
     limit = _ATTEMPTS[kind]
     if limit is not None and attempt >= limit:
         return None
-    ceiling: float = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(attempt, 20))
+    longest = min(LONGEST_SECONDS, DENIED_SECONDS) if kind is Kind.DENIED else LONGEST_SECONDS
+    ceiling: float = min(longest, FIRST_SECONDS * 2.0 ** min(attempt, 20))
     return ceiling * (0.1 + 0.9 * jitter)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from artifactd.daemon.stores.asyncio_bridge import Bridge
 from artifactd.daemon.stores.base import SINGLE_PUT, ObjectInfo, Source, StoreError, check_key
@@ -13,6 +13,8 @@ from artifactd.daemon.stores.buckets.single_puts import SinglePuts
 from artifactd.daemon.stores.gate import Gate
 
 __all__ = ["BucketStore", "ObjectRequests"]
+
+T = TypeVar("T")
 
 
 class ObjectRequests(Protocol):
@@ -57,14 +59,17 @@ class BucketStore(ABC):
         return await self._bridge.call(self._gate.run, request)
 
     async def head(self, key: str) -> ObjectInfo | None:
-        return await self._bridge.call(self._objects.head, check_key("head", key))
+        return await self._heed(partial(self._objects.head, check_key("head", key)))
 
     async def delete(self, key: str) -> None:
-        await self._bridge.call(self._objects.delete, check_key("delete", key))
+        await self._heed(partial(self._objects.delete, check_key("delete", key)))
 
     async def list(self, prefix: str) -> AsyncGenerator[ObjectInfo, None]:
         token: str | None = ""
         while token is not None:
-            found, token = await self._bridge.call(self._objects.page, prefix, token)
+            found, token = await self._heed(partial(self._objects.page, prefix, token))
             for info in found:
                 yield info
+
+    async def _heed(self, request: Callable[[], Awaitable[T]]) -> T:
+        return await self._bridge.call(self._gate.heed, request)

@@ -54,13 +54,17 @@ class SinglePuts:
             self._buffers.release(buffer, reusable=False)
 
     async def put_many(self, items: Sequence[tuple[str, bytes | memoryview]]) -> list[StoreError | None]:
-        """Send small objects; one outcome each, in order."""
+        """Send small objects; one outcome each, in order. Once one is denied no more are sent: all would be."""
         outcomes: list[StoreError | None] = [None] * len(items)
         left = iter(enumerate(items))
+        denied: StoreError | None = None
 
         async def send() -> None:
+            nonlocal denied
             for index, (key, data) in left:
-                outcomes[index] = await self._outcome(key, data)
+                outcomes[index] = error = denied or await self._outcome(key, data)
+                if error is not None and error.kind is Kind.DENIED:
+                    denied = error
 
         async with asyncio.TaskGroup() as group:
             for _ in range(min(SMALL_PUTS, len(items))):

@@ -13,8 +13,8 @@ from urllib.parse import unquote
 
 import trio
 
+from artifactd.daemon.store_url import split_store_url
 from artifactd.daemon.stores.doctor.report import Finding, Hopeless, Level, Report
-from artifactd.daemon.stores.factory import split_url
 from artifactd.daemon.stores.gcs.options import GCSOptions
 from artifactd.daemon.stores.s3.options import S3Options
 
@@ -53,7 +53,8 @@ class Examination(Protocol):
 async def examine(url: str, s3: S3Options, gcs: GCSOptions, progress: Callable[[str], None]) -> Report:
     """Examine the store at `url`, telling `progress` of each step before it is done.
 
-    Raises `ValueError` for a URL that is no store's. Cancelled, it removes what it made, within a deadline.
+    Raises `ValueError` for a URL that is no store's, and `StoreUnusable`. Cancelled, it removes what it made,
+    within a deadline.
     """
     if url == "memory:":
         return Report(url, (_IN_MEMORY,), ())
@@ -83,7 +84,7 @@ def _too_slow(title: str) -> Finding:
 
 @asynccontextmanager
 async def _open(url: str, s3: S3Options, gcs: GCSOptions) -> AsyncIterator[Examination]:
-    parts = split_url(url)
+    parts = split_store_url(url)
     if parts.scheme == "s3":
         from artifactd.daemon.stores.doctor import s3 as doctor_s3
 

@@ -15,7 +15,7 @@ from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError
 
 from artifactd.daemon.stores.asyncio_bridge import Bridge, open_bridge
-from artifactd.daemon.stores.base import Kind
+from artifactd.daemon.stores.base import Kind, StoreUnusable
 from artifactd.daemon.stores.doctor.report import PROBES, Finding, Hopeless, Level, judge_endpoint
 from artifactd.daemon.stores.doctor.s3_diagnosis import Refused
 from artifactd.daemon.stores.doctor.s3_integrity import checksums, conditional, multipart
@@ -121,7 +121,7 @@ class S3Examination:
     async def _reach(self) -> list[Finding]:
         try:
             self._client = await open_client(self._options, 1)
-        except (BotoCoreError, ValueError) as error:
+        except StoreUnusable as error:
             finding = Finding("settings", Level.FAILURE, False, str(error), "correct [store.s3]")
             raise Hopeless(finding) from error
         self._probe = Probe(self._client, self._bucket, self._probes, self._options.new_object)

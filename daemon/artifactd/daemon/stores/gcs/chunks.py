@@ -65,7 +65,7 @@ class Chunks:
         upload = _Upload(key, session, source, hashes)
         progress = Progress(0)
         if resumed:
-            progress = await self._sessions.progress(key, session, source.size)
+            progress = await self._gate.heed(partial(self._sessions.progress, key, session, source.size))
         await self.skip(key, source, progress.persisted, hashes)
         if progress.stored is not None:
             hashes.check(key, digest)

@@ -25,6 +25,8 @@ _KIND_OF_STATUS = {
     429: Kind.THROTTLED,
     503: Kind.THROTTLED,
 }
+_MEANING = {401: "the credentials were refused", 403: "the credentials do not suffice"}
+"""What an operator has to mend."""
 _THROTTLED = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
 """Reasons of a 403 that is no lack of permission."""
 
@@ -63,7 +65,10 @@ def answered(status: int, body: bytes, operation: str, key: str) -> StoreError:
         kind = Kind.THROTTLED
     elif status == 404 and operation in _NEED_THE_BUCKET_ONLY:
         kind = Kind.DENIED
-    return StoreError(kind, operation, key, f"{status} {error.message[:200]}".rstrip())
+    said = f"{status} {error.message[:200]}".rstrip()
+    if kind is Kind.DENIED and status in _MEANING:
+        said = f"{_MEANING[status]} ({said})"
+    return StoreError(kind, operation, key, said)
 
 
 def unanswered(error: Exception, operation: str, key: str) -> StoreError:

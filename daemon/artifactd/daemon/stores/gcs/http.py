@@ -12,7 +12,8 @@ import aiohttp
 from gcloud.aio.storage.storage import init_api_root
 from yarl import URL
 
-from artifactd.daemon.stores.base import Kind, StoreError
+from artifactd.daemon.store_url import check_server_url
+from artifactd.daemon.stores.base import Kind, StoreError, StoreUnusable
 from artifactd.daemon.stores.buckets.body import Pieces
 from artifactd.daemon.stores.buckets.sockets import Sockets
 from artifactd.daemon.stores.gcs.errors import GCS_ERRORS, unanswered
@@ -127,9 +128,18 @@ class Http:
 
 
 async def open_http(options: GCSOptions, small_puts: int) -> Http:
-    """Open connections on the running asyncio loop. Raises `OSError` if the CA bundle cannot be read."""
+    """Open connections on the running asyncio loop.
+
+    Raises `StoreUnusable` if the CA bundle cannot be read, or for an emulator's address that may hold a secret.
+    """
     anonymous, root = init_api_root(options.endpoint_url, False if options.endpoint_url else None)
-    trusted = ssl.create_default_context(cafile=options.ca_bundle) if options.ca_bundle else None
+    try:
+        check_server_url(root)
+        trusted = ssl.create_default_context(cafile=options.ca_bundle) if options.ca_bundle else None
+    except ValueError as error:
+        raise StoreUnusable(f"GCS: STORAGE_EMULATOR_HOST or endpoint_url: {error}") from None
+    except OSError as error:
+        raise StoreUnusable(f"GCS: ca_bundle {options.ca_bundle}: {error}") from error
     sockets = Sockets()
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(

@@ -45,11 +45,11 @@ class GCSStore(BucketStore):
         self._sessions = Sessions(http, requests)
         gate, attempts = Gate(options.concurrency + SMALL_PUTS), Attempts()
         buffers = Buffers(options.chunk_size, options.chunk_size * options.concurrency)
-        settled = partial(settle, requests)
+        settled = partial(settle, requests, gate)
         small = SinglePuts(requests.put, settled, crc32c, gate, attempts, buffers)
         super().__init__(f"gs://{bucket}/{prefix}", bridge, requests, small, gate)
         chunks = Chunks(self._sessions, gate, attempts, buffers, options.chunk_size)
-        self._large = Uploads(requests, chunks)
+        self._large = Uploads(requests, gate, chunks)
         self._journal = journal
         self._chunk_size = options.chunk_size
         self._unfinished: dict[str, str] = {}
@@ -62,7 +62,7 @@ class GCSStore(BucketStore):
 
     async def _begin(self, key: str, source: Source, digest: str) -> None:
         try:
-            session = await self._bridge.call(self._sessions.begin, key, source.size)
+            session = await self._bridge.call(self._gate.heed, partial(self._sessions.begin, key, source.size))
         except StoreError as error:
             if error.kind is not Kind.CONFLICT:
                 raise

@@ -7,9 +7,12 @@ that goes with the last chunk makes the server compare them.
 
 from __future__ import annotations
 
+from functools import partial
+
 from awscrt.checksums import crc32c
 
 from artifactd.daemon.stores.base import Kind, Source, StoreError
+from artifactd.daemon.stores.gate import Gate
 from artifactd.daemon.stores.gcs.chunks import Chunks
 from artifactd.daemon.stores.gcs.requests import Requests
 from artifactd.daemon.stores.sources import Hashes
@@ -20,8 +23,9 @@ __all__ = ["Uploads", "settle"]
 class Uploads:
     """The chunked uploads of one store."""
 
-    def __init__(self, requests: Requests, chunks: Chunks) -> None:
+    def __init__(self, requests: Requests, gate: Gate, chunks: Chunks) -> None:
         self._requests = requests
+        self._gate = gate
         self._chunks = chunks
 
     async def put(self, key: str, session: str, source: Source, digest: str, resumed: bool) -> None:
@@ -35,7 +39,7 @@ class Uploads:
         except StoreError as error:
             if error.kind is not Kind.CONFLICT:
                 raise
-            await settle(self._requests, error, key, source.size, hashes.checksum)
+            await settle(self._requests, self._gate, error, key, source.size, hashes.checksum)
         else:
             await self._requests.verify(key, stored, source.size, hashes.checksum)
 
@@ -44,15 +48,15 @@ class Uploads:
         hashes = Hashes(crc32c)
         await self._chunks.skip(key, source, source.size, hashes)
         hashes.check(key, digest)
-        await settle(self._requests, refusal, key, source.size, hashes.checksum)
+        await settle(self._requests, self._gate, refusal, key, source.size, hashes.checksum)
 
 
-async def settle(requests: Requests, error: StoreError, key: str, size: int, crc: int) -> None:
+async def settle(requests: Requests, gate: Gate, error: StoreError, key: str, size: int, crc: int) -> None:
     """Raise `error`, unless it came of an equal object that lies under the key: our own, or another's."""
     if error.kind not in (Kind.CONFLICT, Kind.UNKNOWN_OUTCOME):
         raise error
     try:
-        found = await requests.stat(key)
+        found = await gate.heed(partial(requests.stat, key))
     except StoreError:
         # Looking failed as well: it stays as it is, and the next attempt sees.
         found = None

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from artifactd.daemon.stores.base import Kind, StoreError, StoreUnusable
 from artifactd.daemon.stores.remote.answers import understood
 from artifactd.daemon.stores.remote.files import drain
 from artifactd.daemon.stores.s3.client import open_client
@@ -90,6 +91,8 @@ class RemoteS3:
                 if self._client is None:
                     self._client = await open_client(self._options, _CONNECTIONS)
             response: dict[str, Any] = await getattr(self._client, method)(Bucket=bucket, **params)
+        except StoreUnusable as error:
+            raise StoreError(Kind.DENIED, operation, f"s3://{bucket}/{key}", str(error)) from error
         except S3_ERRORS as error:
             raise classify(error, operation, f"s3://{bucket}/{key}") from error
         return response

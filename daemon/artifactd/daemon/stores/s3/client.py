@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
+from botocore.exceptions import BotoCoreError
 from botocore.handlers import add_expect_header
 
+from artifactd.daemon.store_url import check_server_url, without_secrets
+from artifactd.daemon.stores.base import StoreUnusable
 from artifactd.daemon.stores.s3.body import swap_body
 from artifactd.daemon.stores.s3.credentials import Credentials
 from artifactd.daemon.stores.s3.http import HttpSession
 from artifactd.daemon.stores.s3.options import S3Options
 
 __all__ = ["open_client"]
+
+# It tells of each refresh that fails, with a traceback; we say it ourselves, in the status and once in the log.
+logging.getLogger("aiobotocore").addHandler(logging.NullHandler())
 
 _CONNECT_TIMEOUT = 10
 _READ_TIMEOUT = 60
@@ -22,7 +29,10 @@ _CONTROL_CONNECTIONS = 8
 
 
 async def open_client(options: S3Options, small_puts: int) -> Any:
-    """Open a client on the running asyncio loop; the caller awaits its `close()` there."""
+    """Open a client on the running asyncio loop; the caller awaits its `close()` there.
+
+    Raises `StoreUnusable` for options, and for files and variables of the SDK's own, that it cannot work with.
+    """
     config = AioConfig(
         max_pool_connections=options.concurrency + small_puts + _CONTROL_CONNECTIONS,
         # The SDK's own description of itself is put together anew for each request: a quarter of a small PUT.
@@ -49,8 +59,16 @@ async def open_client(options: S3Options, small_puts: int) -> Any:
         verify=options.ca_bundle,
         config=config,
     )
-    # Entered by hand: it is closed by another asyncio task than this one.
-    client = await context.__aenter__()
+    try:
+        # Entered by hand: it is closed by another asyncio task than this one.
+        client = await context.__aenter__()
+    except (BotoCoreError, ValueError) as error:
+        raise StoreUnusable(f"S3: {without_secrets(str(error))}") from None
+    try:
+        check_server_url(client.meta.endpoint_url)
+    except ValueError as error:
+        await client.close()
+        raise StoreUnusable(f"S3: the endpoint that the SDK was given: {error}") from None
     client.meta.events.register("before-send.s3", swap_body)
     client.meta.events.register("after-call.s3", credentials.see)
     # It would cost each body a round trip.

@@ -100,6 +100,14 @@ _ABOUT_UPLOADS = frozenset({"abort", "list parts of"})
 """Operations for which an upload that is gone is an answer."""
 _ABOUT_SECRETS = frozenset({"InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"})
 """Codes whose message may repeat the key, the token or the signature that the server was sent."""
+_MEANING = {
+    "AccessDenied": "the credentials do not suffice",
+    "403": "the credentials were refused, or do not suffice",
+    "RequestTimeTooSkewed": "the clocks here and there differ too much",
+} | dict.fromkeys(
+    ("ExpiredToken", "RequestExpired", "TokenRefreshRequired", *_ABOUT_SECRETS), "the credentials were refused"
+)
+"""What an operator has to mend; the answer to a HEAD has no code but its status."""
 _TAKES_EFFECT = frozenset({"put", "create", "complete"})
 """Operations that change what others see, or leave something behind, even if their answer is lost."""
 
@@ -110,7 +118,8 @@ def classify(error: Exception, operation: str, key: str) -> StoreError:
         kind = kind_of_answer(error.response, operation)
         details = error.response.get("Error", {})
         code = str(details.get("Code", ""))
-        reason = code if code in _ABOUT_SECRETS else f"{code}: {details.get('Message')}"
+        said = code if code in _ABOUT_SECRETS else f"{code}: {details.get('Message')}"
+        reason = f"{_MEANING[code]} ({said})" if code in _MEANING else said
     else:
         kind = _unanswered(error, operation)
         reason = str(error) or type(error).__name__

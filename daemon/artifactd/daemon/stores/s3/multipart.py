@@ -170,7 +170,8 @@ class Multipart:
             crc = combine_crc64nvme(crc, part.crc, part.size)
             size += part.size
         try:
-            vouched = await self._requests.complete(upload.key, upload.upload_id, parts, crc)
+            request = partial(self._requests.complete, upload.key, upload.upload_id, parts, crc)
+            vouched = await self._gate.heed(request)
         except StoreError as error:
             # Also a 5xx, and an upload id that is unknown by now, can mean that it was completed.
             if error.kind not in _COMPLETED_AGAIN or not await self._outcomes.took_effect(upload.key, size, crc):

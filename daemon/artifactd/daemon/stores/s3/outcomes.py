@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+from functools import partial
 
 from artifactd.daemon.stores.base import Kind, StoreError
+from artifactd.daemon.stores.gate import Gate
 from artifactd.daemon.stores.retry import delay
 from artifactd.daemon.stores.s3.requests import Requests, StoredObject
 
@@ -21,8 +23,9 @@ _LONGEST_STEP = 3
 class Outcomes:
     """Looks at objects of one store."""
 
-    def __init__(self, requests: Requests) -> None:
+    def __init__(self, requests: Requests, gate: Gate) -> None:
         self._requests = requests
+        self._gate = gate
 
     async def settle(self, error: StoreError, key: str, size: int, crc: int) -> None:
         """Raise `error` of a PUT, unless it took effect."""
@@ -32,7 +35,7 @@ class Outcomes:
     async def took_effect(self, key: str, size: int, crc: int) -> bool:
         """Look once. Where looking fails as well, the outcome stays unknown: False."""
         try:
-            found = await self._requests.stat(key)
+            found = await self._stat(key)
         except StoreError:
             return False
         return found is not None and found.size == size and found.crc in (None, crc)
@@ -53,10 +56,13 @@ class Outcomes:
 
         Not every server shows at once what it has just made, and what was completed cannot be completed again.
         """
-        found = await self._requests.stat(key)
+        found = await self._stat(key)
         for number in range(1, _LOOKS):
             if found is not None and found.size == size:
                 break
             await asyncio.sleep(delay(Kind.UNKNOWN_OUTCOME, min(number, _LONGEST_STEP), random.random()) or 0.0)
-            found = await self._requests.stat(key)
+            found = await self._stat(key)
         return found
+
+    async def _stat(self, key: str) -> StoredObject | None:
+        return await self._gate.heed(partial(self._requests.stat, key))

@@ -17,6 +17,7 @@ import trio
 
 from artifactd.daemon.stores.asyncio_bridge import Bridge
 from artifactd.daemon.stores.base import Kind, Source, StoreError, UnfinishedUpload, UploadJournal
+from artifactd.daemon.stores.gate import Gate
 from artifactd.daemon.stores.s3.multipart import Multipart, Upload
 from artifactd.daemon.stores.s3.options import part_size_for
 from artifactd.daemon.stores.s3.outcomes import Outcomes
@@ -45,6 +46,7 @@ class ResumableUploads:
         requests: Requests,
         outcomes: Outcomes,
         multipart: Multipart,
+        gate: Gate,
         part_size: int,
         journal: UploadJournal,
     ) -> None:
@@ -52,6 +54,7 @@ class ResumableUploads:
         self._requests = requests
         self._outcomes = outcomes
         self._multipart = multipart
+        self._gate = gate
         self._part_size = part_size
         self._journal = journal
         self._unfinished: dict[str, UnfinishedUpload] = {}
@@ -89,7 +92,8 @@ class ResumableUploads:
         if found.upload_id is None or found.part_size is None:
             await self._abandon(found)
             return None
-        stored = await self._bridge.call(self._requests.parts, key, found.upload_id)
+        listing = partial(self._requests.parts, key, found.upload_id)
+        stored = await self._bridge.call(self._gate.heed, listing)
         if stored is None:
             return None
         noted = {part.number: part for part in await self._journal.parts(key)}
@@ -116,7 +120,7 @@ class ResumableUploads:
         await self._journal.creating(key)
         self._unfinished[key] = begun
         try:
-            upload_id = await self._bridge.call(self._requests.create, key)
+            upload_id = await self._bridge.call(self._gate.heed, partial(self._requests.create, key))
         except BaseException:
             await self._clean_up(begun)
             raise

@@ -30,13 +30,13 @@ class S3Store(BucketStore):
     ) -> None:
         self._client = client
         requests = Requests(client, bucket, prefix + "/" if prefix else "", options.new_object)
-        outcomes = Outcomes(requests)
         gate, attempts = Gate(options.concurrency + SMALL_PUTS), Attempts()
+        outcomes = Outcomes(requests, gate)
         buffers = Buffers(options.part_size, options.part_size * options.concurrency)
         small = SinglePuts(requests.put, outcomes.settle, crc64nvme, gate, attempts, buffers)
         super().__init__(f"s3://{bucket}/{prefix}", bridge, requests, small, gate)
         multipart = Multipart(requests, outcomes, gate, attempts, buffers)
-        self._large = ResumableUploads(bridge, requests, outcomes, multipart, options.part_size, journal)
+        self._large = ResumableUploads(bridge, requests, outcomes, multipart, gate, options.part_size, journal)
 
     async def _put_large(self, key: str, source: Source, digest: str) -> None:
         await self._large.put(key, source, digest)
