@@ -22,6 +22,8 @@ __all__ = ["SMALL_PUTS", "SinglePuts"]
 SMALL_PUTS = 32
 """Objects sent in one request each that are in flight at once."""
 
+_DAMAGE = frozenset({Kind.CORRUPT})
+
 Put = Callable[[str, memoryview, int], Awaitable[None]]
 """Sends an object: its key, bytes and checksum."""
 Settle = Callable[[StoreError, str, int, int], Awaitable[None]]
@@ -49,7 +51,8 @@ class SinglePuts:
             hashes = Hashes(self._checksum)
             await in_thread(hashes.read, source, memoryview(buffer), 0, key)
             hashes.check(key, digest)
-            await self._send(key, memoryview(buffer), hashes.checksum)
+            async with self._small:
+                await self._send(key, memoryview(buffer), hashes.checksum)
         finally:
             self._buffers.release(buffer, reusable=False)
 
@@ -59,8 +62,10 @@ class SinglePuts:
         left = iter(enumerate(items))
 
         async def send() -> None:
-            for index, (key, data) in left:
-                outcomes[index] = await self._outcome(key, data)
+            # A place for the whole of its share: batches end one after the other, and what follows them begins.
+            async with self._small:
+                for index, (key, data) in left:
+                    outcomes[index] = await self._outcome(key, data)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(min(SMALL_PUTS, len(items))):
@@ -76,8 +81,7 @@ class SinglePuts:
         return None
 
     async def _send(self, key: str, data: memoryview, checksum: int) -> None:
-        async with self._small:
-            await self._attempts.persist(lambda _: self._send_once(key, data, checksum), frozenset({Kind.CORRUPT}))
+        await self._attempts.persist(lambda _: self._send_once(key, data, checksum), _DAMAGE)
 
     async def _send_once(self, key: str, data: memoryview, checksum: int) -> None:
         try:
