@@ -228,3 +228,19 @@ async def test_keys_that_a_url_must_quote_reach_real_servers(
         assert await store.put_batch([(name, name.encode()) for name in names]) == [None] * len(names)
         assert sorted(await keys(store)) == sorted(names)
         assert [await get(store, name) for name in names] == [name.encode() for name in names]
+
+
+def test_a_signature_serves_for_its_second_and_the_next_one_is_new(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_700_000_000.0
+    monkeypatch.setattr("artifactd.daemon.stores.s3.signature.time.time", lambda: now)
+
+    async def work(requests: Requests, _: Any) -> None:
+        nonlocal now
+        for now in (now, now + 0.9, now + 1.0):
+            await requests.put("aa/object", DATA, 5)
+
+    talk(server, work)
+    stamps = [sent.headers["x-amz-date"] for sent in server.requests]
+    assert stamps == ["20231114T221320Z", "20231114T221320Z", "20231114T221321Z"]
