@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -233,12 +235,14 @@ async def test_keys_that_a_url_must_quote_reach_real_servers(
 def test_a_signature_serves_for_its_second_and_the_next_one_is_new(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = 1_700_000_000.0
-    monkeypatch.setattr("artifactd.daemon.stores.s3.signature.time.time", lambda: now)
+    now = 0.0
+    clock = SimpleNamespace(time=lambda: 1_700_000_000 + now, gmtime=time.gmtime, strftime=time.strftime)
+    monkeypatch.setattr("artifactd.daemon.stores.s3.signature.time", clock)
 
     async def work(requests: Requests, _: Any) -> None:
         nonlocal now
-        for now in (now, now + 0.9, now + 1.0):
+        for second in (0.0, 0.9, 1.0):
+            now = second
             await requests.put("aa/object", DATA, 5)
 
     talk(server, work)
