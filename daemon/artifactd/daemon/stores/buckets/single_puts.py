@@ -51,8 +51,7 @@ class SinglePuts:
             hashes = Hashes(self._checksum)
             await in_thread(hashes.read, source, memoryview(buffer), 0, key)
             hashes.check(key, digest)
-            async with self._small:
-                await self._send(key, memoryview(buffer), hashes.checksum)
+            await self._send(key, memoryview(buffer), hashes.checksum)
         finally:
             self._buffers.release(buffer, reusable=False)
 
@@ -62,10 +61,8 @@ class SinglePuts:
         left = iter(enumerate(items))
 
         async def send() -> None:
-            # A place for the whole of its share: batches end one after the other, and what follows them begins.
-            async with self._small:
-                for index, (key, data) in left:
-                    outcomes[index] = await self._outcome(key, data)
+            for index, (key, data) in left:
+                outcomes[index] = await self._outcome(key, data)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(min(SMALL_PUTS, len(items))):
@@ -81,7 +78,9 @@ class SinglePuts:
         return None
 
     async def _send(self, key: str, data: memoryview, checksum: int) -> None:
-        await self._attempts.persist(lambda _: self._send_once(key, data, checksum), _DAMAGE)
+        # A place for one object at a time: a small batch does not wait for the end of large ones.
+        async with self._small:
+            await self._attempts.persist(lambda _: self._send_once(key, data, checksum), _DAMAGE)
 
     async def _send_once(self, key: str, data: memoryview, checksum: int) -> None:
         try:
