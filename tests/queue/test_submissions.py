@@ -75,7 +75,7 @@ async def test_a_client_that_waits_for_the_newest_submission_has_it_processed_at
         queue.awaited(newest)
 
 
-async def test_waiting_for_an_older_submission_does_not_end_a_burst(autojump_clock: trio.testing.MockClock) -> None:
+async def test_waiting_for_an_older_submission_ends_no_burst(autojump_clock: trio.testing.MockClock) -> None:
     queue = Queue()
     older, newest = submission(1), submission(2)
     accepted(queue, older, newest)
