@@ -48,3 +48,12 @@ def test_after_a_lull_a_new_burst_begins() -> None:
         now += LULL / 2
     burst.accepted(now + 2 * LULL)
     assert burst.hold(now + 2 * LULL) == pytest.approx(LULL)
+
+
+def test_a_burst_that_has_ended_holds_nothing_back_until_the_next_submission() -> None:
+    burst = Burst()
+    burst.accepted(10.0)
+    burst.ended()
+    assert burst.hold(10.0) == 0.0
+    burst.accepted(10.0 + LULL / 2)
+    assert burst.hold(10.0 + LULL / 2) == pytest.approx(LULL)

@@ -6,6 +6,7 @@ import pytest
 import trio
 import trio.testing
 
+from artifactd.daemon.queue.burst import LULL
 from artifactd.daemon.queue.submissions import Queue, Submission
 from artifactd.protocol.states import IllegalTransition, State
 
@@ -54,6 +55,34 @@ async def test_waiting_for_work_ends_when_it_arrives(autojump_clock: trio.testin
         nursery.start_soon(take)
         await trio.testing.wait_all_tasks_blocked()
         accepted(queue, submission(1))
+
+
+async def test_a_client_that_waits_for_the_newest_submission_has_it_processed_at_once(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    queue = Queue()
+    older, newest = submission(1), submission(2)
+    accepted(queue, older, newest)
+    begun = trio.current_time()
+    async with trio.open_nursery() as nursery:
+
+        async def take() -> None:
+            assert await queue.next_to_process() is older
+            assert trio.current_time() == begun
+
+        nursery.start_soon(take)
+        await trio.testing.wait_all_tasks_blocked()
+        queue.awaited(newest)
+
+
+async def test_waiting_for_an_older_submission_ends_no_burst(autojump_clock: trio.testing.MockClock) -> None:
+    queue = Queue()
+    older, newest = submission(1), submission(2)
+    accepted(queue, older, newest)
+    queue.awaited(older)
+    begun = trio.current_time()
+    await queue.next_to_process()
+    assert trio.current_time() == pytest.approx(begun + LULL)
 
 
 async def test_a_dropped_one_is_never_processed() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -228,3 +230,21 @@ async def test_keys_that_a_url_must_quote_reach_real_servers(
         assert await store.put_batch([(name, name.encode()) for name in names]) == [None] * len(names)
         assert sorted(await keys(store)) == sorted(names)
         assert [await get(store, name) for name in names] == [name.encode() for name in names]
+
+
+def test_a_signature_serves_for_its_second_and_the_next_one_is_new(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    clock = SimpleNamespace(time=lambda: 1_700_000_000 + now, gmtime=time.gmtime, strftime=time.strftime)
+    monkeypatch.setattr("artifactd.daemon.stores.s3.signature.time", clock)
+
+    async def work(requests: Requests, _: Any) -> None:
+        nonlocal now
+        for second in (0.0, 0.9, 1.0):
+            now = second
+            await requests.put("aa/object", DATA, 5)
+
+    talk(server, work)
+    stamps = [sent.headers["x-amz-date"] for sent in server.requests]
+    assert stamps == ["20231114T221320Z", "20231114T221320Z", "20231114T221321Z"]

@@ -38,6 +38,7 @@ class Waiting:
                     if live.durable:
                         break
                     self._queue.want_durable()
+                self._queue.awaited(live)
                 await self._queue.wait_changed(live)
         live = self._queue.find(peer.uid, request.id)
         if live is not None:

@@ -13,7 +13,7 @@ __all__ = ["SMALL", "Batch", "plan"]
 SMALL = SINGLE_PUT
 """Files up to this size, in bytes, are read once: hashed and uploaded from the same buffer."""
 
-MAX_FILES = 256
+MAX_FILES = 512
 MAX_BYTES = SMALL
 
 

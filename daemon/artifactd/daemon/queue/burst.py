@@ -30,6 +30,10 @@ class Burst:
             self._began = now
         self._newest = now
 
+    def ended(self) -> None:
+        """Whoever sent the newest submission waits for it, and sends no other meanwhile."""
+        self._newest = -math.inf
+
     def hold(self, now: float) -> float:
         """Seconds to wait before the next submission is processed; 0.0 for now."""
         return max(0.0, min(self._newest + LULL, self._began + LONGEST) - now)

@@ -82,6 +82,8 @@ class Queue:
         self._sequencer = Sequencer()
         self._scheduler = Scheduler()
         self._burst = Burst()
+        self._burst_ended = trio.Event()
+        self._newest = 0
         self._work = trio.Event()
         self._committable = trio.Event()
         self._commits_idle = trio.Event()
@@ -126,6 +128,7 @@ class Queue:
         self.bytes += submission.size
         self._scheduler.add(position, submission.priority)
         self._burst.accepted(trio.current_time())
+        self._newest = position
         self._work.set()
         if not submission.durable:
             self._not_durable[position] = submission
@@ -140,12 +143,20 @@ class Queue:
         """
         while True:
             if hold := self._burst.hold(trio.current_time()):
-                await trio.sleep(hold)
+                self._burst_ended = trio.Event()
+                with trio.move_on_after(hold):
+                    await self._burst_ended.wait()
             elif (position := self._scheduler.next()) is not None:
                 return self._by_position[position]
             else:
                 self._work = trio.Event()
                 await self._work.wait()
+
+    def awaited(self, submission: Submission) -> None:
+        """Its client waits for it: if none came after it, a burst is over."""
+        if submission.position == self._newest:
+            self._burst.ended()
+            self._burst_ended.set()
 
     def advance(self, submission: Submission, state: State) -> None:
         """Move to `state` by the table of states, and tell who waits."""

@@ -45,6 +45,9 @@ class Gate:
             raise
 
     async def _enter(self) -> None:
+        if not self._waiting and self._window.admits(self._in_flight):
+            self._in_flight += 1
+            return
         admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(admitted)
         self._admit()

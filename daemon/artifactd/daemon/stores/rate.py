@@ -30,6 +30,8 @@ class Window:
 
     def succeeded(self) -> Window:
         """One request more after as many successes as requests fit in."""
+        if self.limit >= self.most:
+            return self
         return replace(self, limit=min(float(self.most), self.limit + 1.0 / self.limit))
 
     def throttled(self, began: int, in_flight: int) -> Window:

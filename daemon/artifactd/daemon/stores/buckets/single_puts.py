@@ -22,6 +22,8 @@ __all__ = ["SMALL_PUTS", "SinglePuts"]
 SMALL_PUTS = 32
 """Objects sent in one request each that are in flight at once."""
 
+_DAMAGE = frozenset({Kind.CORRUPT})
+
 Put = Callable[[str, memoryview, int], Awaitable[None]]
 """Sends an object: its key, bytes and checksum."""
 Settle = Callable[[StoreError, str, int, int], Awaitable[None]]
@@ -80,8 +82,9 @@ class SinglePuts:
         return None
 
     async def _send(self, key: str, data: memoryview, checksum: int) -> None:
+        # A place for one object at a time: a small batch does not wait for the end of large ones.
         async with self._small:
-            await self._attempts.persist(lambda _: self._send_once(key, data, checksum), frozenset({Kind.CORRUPT}))
+            await self._attempts.persist(lambda _: self._send_once(key, data, checksum), _DAMAGE)
 
     async def _send_once(self, key: str, data: memoryview, checksum: int) -> None:
         try:

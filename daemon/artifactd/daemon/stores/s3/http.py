@@ -7,8 +7,10 @@ from typing import Any
 
 import aiohttp
 from aiobotocore.httpsession import AIOHTTPSession
+from yarl import URL
 
 from artifactd.daemon.stores.buckets.sockets import Sockets
+from artifactd.daemon.stores.s3.wire import Wire
 
 __all__ = ["Direct", "HttpSession"]
 
@@ -41,3 +43,7 @@ class Direct:
     def request(self, method: str, **arguments: Any) -> Awaitable[aiohttp.ClientResponse]:
         """See `aiohttp.ClientSession.request`."""
         return self._session.request(method, allow_redirects=False, **arguments)
+
+    def wire(self, url: URL) -> Wire:
+        """A way for small PUTs to the server of `url`, on the session's connections."""
+        return Wire(self._session, url)
