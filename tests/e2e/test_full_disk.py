@@ -68,7 +68,8 @@ def in_place(path: Path) -> Artifact:
 
 
 def versions(handles: list[LogHandle]) -> list[str]:
-    return [handle.wait(30).version for handle in handles]
+    # The store may have been tried often meanwhile, and the next attempt be half a minute away.
+    return [handle.wait(60).version for handle in handles]
 
 
 @pytest.mark.parametrize("everything", [False, True], ids=["with the store elsewhere", "with everything on it"])

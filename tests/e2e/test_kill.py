@@ -73,6 +73,7 @@ def survive(
     return run
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", ["file", "s3"])
 def test_twenty_kills_at_random_break_no_promise(kind: str, survive: Callable[[str, int], Counter[State]]) -> None:
     survive(kind, 20)
