@@ -69,7 +69,7 @@ from artifactd.daemon.references.policy import Policy
 from artifactd.daemon.references.references import References, open_references
 from artifactd.daemon.settings import Settings
 from artifactd.daemon.stores.base import Store, StoreError
-from artifactd.daemon.stores.factory import GCSOptions, S3Options, open_store
+from artifactd.daemon.stores.factory import open_store, store_options
 from artifactd.protocol import messages
 from artifactd.protocol.codec import MAX_FRAME, MAX_FRAMES
 
@@ -107,7 +107,7 @@ async def serve(settings: Settings) -> None:
                 await writers.start(writer.run)
                 await writers.start(registrations.run)
                 uploads = JournalledUploads(journal, writer)
-                s3, gcs = _s3_options(settings), _gcs_options(settings)
+                s3, gcs = store_options(settings.store)
                 async with (
                     open_store(settings.store_url, s3=s3, gcs=gcs, journal=uploads) as store,
                     open_references(_reference_policy(settings), s3) as references,
@@ -127,22 +127,6 @@ async def serve(settings: Settings) -> None:
 def _register(catalog: Catalog, rows: Sequence[Registration]) -> list[outcome.Outcome[None]]:
     catalog.register_blobs(rows)
     return [outcome.Value(None) for _ in rows]
-
-
-def _s3_options(settings: Settings) -> S3Options:
-    return S3Options(**settings.store.s3.model_dump(mode="json"))
-
-
-def _gcs_options(settings: Settings) -> GCSOptions:
-    gcs = settings.store.gcs
-    return GCSOptions(
-        endpoint_url=gcs.endpoint_url,
-        kms_key=gcs.kms_key,
-        storage_class=gcs.storage_class,
-        ca_bundle=str(gcs.ca_bundle) if gcs.ca_bundle else None,
-        chunk_size=gcs.chunk_size,
-        concurrency=gcs.concurrency,
-    )
 
 
 def _reference_policy(settings: Settings) -> Policy:

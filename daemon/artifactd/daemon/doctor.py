@@ -16,7 +16,7 @@ from artifactd.daemon.settings import BadSetting, Settings
 from artifactd.daemon.stores.base import StoreUnusable
 from artifactd.daemon.stores.doctor.examine import examine
 from artifactd.daemon.stores.doctor.report import Report
-from artifactd.daemon.stores.factory import GCSOptions, S3Options
+from artifactd.daemon.stores.factory import store_options
 
 __all__ = ["as_json", "as_lines", "as_table", "run"]
 
@@ -29,8 +29,7 @@ def run(settings: Settings, *, as_object: bool) -> int:
 
     Raises `BadSetting` for a store that cannot be opened.
     """
-    s3 = S3Options(**settings.store.s3.model_dump(mode="json"))
-    gcs = GCSOptions(**settings.store.gcs.model_dump(mode="json"))
+    s3, gcs = store_options(settings.store)
     try:
         report = trio.run(examine, settings.store_url, s3, gcs, _show)
     except StoreUnusable as error:

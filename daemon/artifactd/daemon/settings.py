@@ -27,7 +27,7 @@ from artifactd.daemon.store_url import check_server_url, split_store_url
 from artifactd.protocol.endpoint import check_socket_path, default_home, home_socket
 from artifactd.protocol.errors import InvalidRequest
 
-__all__ = ["BadSetting", "GCSSettings", "S3Settings", "Settings", "load"]
+__all__ = ["BadSetting", "GCSSettings", "S3Settings", "Settings", "StoreSettings", "load"]
 
 SYSTEM_CONFIG = Path("/etc/artifactd/artifactd.toml")
 CONFIG_NAME = "artifactd.toml"
@@ -101,7 +101,7 @@ class GCSSettings(BaseModel):
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
 
 
-class _StoreSettings(BaseModel):
+class StoreSettings(BaseModel):
     """`[store]`: where blobs go. `url` is `file:///dir`, `s3://bucket/prefix`, `gs://…` alike or `memory:`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -178,7 +178,7 @@ class Settings(BaseModel):
 
     home: Path
     socket: Path
-    store: _StoreSettings = _StoreSettings()
+    store: StoreSettings = StoreSettings()
     catalog: _CatalogSettings = _CatalogSettings()
     spool: _SpoolSettings = _SpoolSettings()
     cache: _CacheSettings = _CacheSettings()

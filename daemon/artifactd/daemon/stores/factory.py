@@ -9,12 +9,19 @@ from urllib.parse import SplitResult, unquote
 
 import trio
 
+from artifactd.daemon.settings import StoreSettings
 from artifactd.daemon.store_url import split_store_url
 from artifactd.daemon.stores.base import Store, UploadJournal
 from artifactd.daemon.stores.gcs.options import PLAIN, GCSOptions
 from artifactd.daemon.stores.s3.options import S3Options
 
-__all__ = ["GCSOptions", "S3Options", "open_store"]
+__all__ = ["GCSOptions", "S3Options", "open_store", "store_options"]
+
+
+def store_options(settings: StoreSettings) -> tuple[S3Options, GCSOptions]:
+    """What a bucket needs to know beside the store's URL."""
+    s3, gcs = settings.s3.model_dump(mode="json"), settings.gcs.model_dump(mode="json")
+    return S3Options(**s3), GCSOptions(**gcs)
 
 
 @asynccontextmanager
