@@ -177,23 +177,23 @@ class Requests:
             raise classify(error, "get", key) from error
 
     async def head(self, key: str) -> ObjectInfo | None:
-        try:
-            response = await self._call("head", "head_object", key)
-        except StoreError as error:
-            if error.kind is not Kind.NOT_FOUND:
-                raise
-            return None
-        return ObjectInfo(key, response["ContentLength"])
+        response = await self._head(key)
+        return None if response is None else ObjectInfo(key, response["ContentLength"])
 
     async def stat(self, key: str) -> StoredObject | None:
         """The object's size and, where the server tells it, its checksum. None if there is no object."""
+        response = await self._head(key, ChecksumMode="ENABLED")
+        if response is None:
+            return None
+        return StoredObject(response["ContentLength"], decoded(response.get("ChecksumCRC64NVME")))
+
+    async def _head(self, key: str, **params: str) -> dict[str, Any] | None:
         try:
-            response = await self._call("head", "head_object", key, ChecksumMode="ENABLED")
+            return await self._call("head", "head_object", key, **params)
         except StoreError as error:
             if error.kind is not Kind.NOT_FOUND:
                 raise
             return None
-        return StoredObject(response["ContentLength"], decoded(response.get("ChecksumCRC64NVME")))
 
     async def delete(self, key: str) -> None:
         try:
