@@ -9,9 +9,9 @@ from artifactd.daemon.references.base import Asker, Observed, changed, check_unc
 from artifactd.daemon.references.policy import Policy
 from artifactd.daemon.stores.asyncio_bridge import Bridge
 from artifactd.daemon.stores.base import Kind, StoreError
-from artifactd.daemon.stores.buckets.http_errors import check_status
 from artifactd.daemon.stores.remote import http as remote_http
 from artifactd.daemon.stores.remote.http import Answer
+from artifactd.daemon.stores.remote.http_errors import check_status
 from artifactd.protocol.manifest import Entry
 from artifactd.protocol.messages import FoundObject
 

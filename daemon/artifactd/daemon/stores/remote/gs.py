@@ -14,9 +14,9 @@ from gcloud.aio.auth import Token
 from jwt import PyJWTError
 
 from artifactd.daemon.stores.base import Kind, StoreError
-from artifactd.daemon.stores.buckets.http_errors import check_status, http_errors
 from artifactd.daemon.stores.remote.answers import understood
 from artifactd.daemon.stores.remote.files import drain
+from artifactd.daemon.stores.remote.http_errors import check_status, http_errors
 
 __all__ = ["GsObject", "RemoteGs"]
 

@@ -18,8 +18,8 @@ from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from artifactd.daemon.stores.base import Kind, StoreError
-from artifactd.daemon.stores.buckets.http_errors import check_status, http_errors
 from artifactd.daemon.stores.remote.files import drain
+from artifactd.daemon.stores.remote.http_errors import check_status, http_errors
 
 __all__ = ["Answer", "Objection", "ask", "fetch"]
 
