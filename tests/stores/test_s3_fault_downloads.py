@@ -15,20 +15,10 @@ from servers.faults import Fault, Rule
 from servers.process import S3Server
 from servers.s3_requests import Operation
 from stores.support import MIB, digest, get, put, some_bytes
-from stores.trial import Trial, open_trial
+from stores.trial import REFUSALS, Trial, open_trial
 
 SIZES = (300_000, 11 * MIB + 3)
 KEY = "aa/object"
-REFUSALS = (
-    Fault.SLOW_DOWN,
-    Fault.TOO_MANY,
-    Fault.INTERNAL,
-    Fault.BAD_GATEWAY,
-    Fault.EXPIRED,
-    Fault.SKEWED,
-    Fault.RESET,
-    Fault.LOST_ANSWER,
-)
 BODIES = (
     Fault.DAMAGED_DOWNLOAD,
     Fault.SHORT_DOWNLOAD,
@@ -53,7 +43,7 @@ async def fetched(trial: Trial, data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("fault", [*REFUSALS, *BODIES], ids=lambda fault: fault.name.lower())
+@pytest.mark.parametrize("fault", [*REFUSALS, Fault.LOST_ANSWER, *BODIES], ids=lambda fault: fault.name.lower())
 async def test_a_fault_in_a_download_ends_in_the_right_bytes(
     server: S3Server, monkeypatch: pytest.MonkeyPatch, fault: Fault, size: int
 ) -> None:

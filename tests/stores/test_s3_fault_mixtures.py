@@ -13,21 +13,11 @@ from servers.faults import Fault, Rule
 from servers.process import S3Server
 from servers.s3_requests import Operation
 from stores.support import MIB
-from stores.trial import open_trial
+from stores.trial import REFUSALS, open_trial
 
 PART = 5 * MIB
 
-QUICK = (
-    Fault.SLOW_DOWN,
-    Fault.TOO_MANY,
-    Fault.INTERNAL,
-    Fault.BAD_GATEWAY,
-    Fault.EXPIRED,
-    Fault.SKEWED,
-    Fault.RESET,
-    Fault.LOST_ANSWER,
-    Fault.FAILED_ANSWER,
-)
+QUICK = (*REFUSALS, Fault.LOST_ANSWER, Fault.FAILED_ANSWER)
 OF_BODIES = (Fault.CUT_REQUEST, Fault.DAMAGED_REQUEST, Fault.TWICE)
 FAULTS = {
     Operation.PUT: (*QUICK, *OF_BODIES),

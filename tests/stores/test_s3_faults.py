@@ -17,33 +17,24 @@ from servers.faults import Fault, Rule
 from servers.process import S3Server
 from servers.s3_requests import Operation
 from stores.support import MIB, digest, put, some_bytes
-from stores.trial import open_trial
+from stores.trial import REFUSALS, open_trial
 
 SINGLE = 300_000
 TWO_PARTS = 8 * MIB + 3
 
-REFUSALS = (
-    Fault.SLOW_DOWN,
-    Fault.TOO_MANY,
-    Fault.INTERNAL,
-    Fault.BAD_GATEWAY,
-    Fault.EXPIRED,
-    Fault.SKEWED,
-    Fault.DENIED,
-    Fault.RESET,
-)
+REFUSED = (*REFUSALS, Fault.DENIED)
 BODIES = (Fault.CUT_REQUEST, Fault.STALLED_REQUEST, Fault.SLOW_REQUEST)
 ANSWERS = (Fault.LOST_ANSWER, Fault.FAILED_ANSWER, Fault.STALLED_ANSWER, Fault.TWICE)
 DOCUMENTS = (Fault.ERROR_IN_200, Fault.ERROR_IN_200_ANSWER, Fault.BROKEN_ANSWER)
 FAULTS = {
-    Operation.PUT: (*REFUSALS, *BODIES, *ANSWERS, *DOCUMENTS[:2]),
+    Operation.PUT: (*REFUSED, *BODIES, *ANSWERS, *DOCUMENTS[:2]),
     # Not `TWICE`: below.
-    Operation.CREATE: (*REFUSALS, *ANSWERS[:-1], *DOCUMENTS),
-    Operation.PART: (*REFUSALS, *BODIES, *ANSWERS, Fault.GONE),
-    Operation.COMPLETE: (*REFUSALS, *ANSWERS, *DOCUMENTS, Fault.CUT_REQUEST, Fault.GONE, Fault.GONE_ANSWER),
+    Operation.CREATE: (*REFUSED, *ANSWERS[:-1], *DOCUMENTS),
+    Operation.PART: (*REFUSED, *BODIES, *ANSWERS, Fault.GONE),
+    Operation.COMPLETE: (*REFUSED, *ANSWERS, *DOCUMENTS, Fault.CUT_REQUEST, Fault.GONE, Fault.GONE_ANSWER),
 }
 EACH = [(operation, fault) for operation, faults in FAULTS.items() for fault in faults]
-HEARD = [(operation, fault) for operation, fault in EACH if fault not in REFUSALS]
+HEARD = [(operation, fault) for operation, fault in EACH if fault not in REFUSED]
 """Those of which the server itself hears something."""
 SLOW = frozenset({Fault.STALLED_REQUEST, Fault.SLOW_REQUEST, Fault.STALLED_ANSWER})
 """Seconds each."""

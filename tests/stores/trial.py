@@ -32,9 +32,19 @@ from servers.process import S3Server
 from stores.conftest import PREFIX, Place, s3_place
 from stores.support import Journal, digest
 
-__all__ = ["ENTITY", "Trial", "open_trial"]
+__all__ = ["ENTITY", "REFUSALS", "Trial", "open_trial"]
 
 ENTITY = "team"
+REFUSALS = (
+    Fault.SLOW_DOWN,
+    Fault.TOO_MANY,
+    Fault.INTERNAL,
+    Fault.BAD_GATEWAY,
+    Fault.EXPIRED,
+    Fault.SKEWED,
+    Fault.RESET,
+)
+"""Requests that are not carried out, and may be at the next attempt."""
 _STALL_SECONDS = 2.0
 """When the store gives a stalled request up, in tests of that: less than a slow one takes."""
 
