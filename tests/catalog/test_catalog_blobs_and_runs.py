@@ -10,13 +10,14 @@ from catalog_heads import digest, make_head
 from sqlalchemy import create_engine, select
 
 from artifactd.daemon.catalog import BlobLocation, Catalog
+from artifactd.daemon.catalog.connecting import parse
 from artifactd.daemon.catalog.schema import run_inputs, runs
 from artifactd.protocol.errors import ArtifactNotFound, Denied, InvalidRequest
 from artifactd.protocol.messages import FinishRun, StartRun
 
 
 def rows(catalog_url: str, query: Any) -> list[tuple[Any, ...]]:
-    engine = create_engine(catalog_url)
+    engine = create_engine(parse(catalog_url))
     with engine.connect() as connection:
         found = [tuple(row) for row in connection.execute(query)]
     engine.dispose()

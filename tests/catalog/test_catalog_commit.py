@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 from catalog_heads import Delete, digest, make_head
-from sqlalchemy import event, make_url
+from sqlalchemy import event
 
 from artifactd.daemon.catalog import MAX_HEADS, Catalog, CatalogUnavailable, CommitRefused, Committed, Outcome
-from artifactd.daemon.catalog.dialect import connect
+from artifactd.daemon.catalog.connecting import connect, parse
 from artifactd.protocol.errors import ArtifactNotFound
 from artifactd.protocol.messages import GetCollections
 
@@ -129,9 +129,9 @@ def test_the_outcome_is_found_by_user_and_id(catalog: Catalog) -> None:
     assert catalog.version("team", "vision", "model", "latest").run == "not-known-here"
 
 
-def test_a_full_disk_changes_nothing_and_the_same_heads_commit_later(catalog_url: str) -> None:
-    Catalog.open(catalog_url).close()
-    writer, reader = connect(make_url(catalog_url))
+def test_a_full_disk_changes_nothing_and_the_same_heads_commit_later(sqlite_url: str) -> None:
+    Catalog.open(sqlite_url).close()
+    writer, reader = connect(parse(sqlite_url))
     limits = [100]
     event.listen(writer, "begin", lambda c: c.exec_driver_sql(f"PRAGMA max_page_count = {limits[0]}"))
     catalog = Catalog(writer, reader)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from itertools import product
 
 import pytest
-from sqlalchemy import Connection, make_url, select
+from sqlalchemy import Connection, select
 
 from artifactd.daemon.catalog import Catalog
-from artifactd.daemon.catalog.dialect import connect
+from artifactd.daemon.catalog.connecting import connect, parse
 from artifactd.daemon.catalog.draft_states import DraftState, move
 from artifactd.daemon.catalog.schema import drafts
 from artifactd.protocol.states import IllegalTransition
@@ -20,7 +20,7 @@ ALLOWED = {"open closed", "open expired", "closed open", "closed finished", "clo
 @pytest.fixture
 def connection(catalog_url: str) -> Iterator[Connection]:
     Catalog.open(catalog_url).close()
-    engines = connect(make_url(catalog_url))
+    engines = connect(parse(catalog_url))
     with engines[0].begin() as connection:
         yield connection
     for engine in engines:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from catalog_heads import digest, make_head
-from sqlalchemy import make_url
 
 from artifactd.daemon.catalog import Catalog, CommitRefused, Committed, Head, Part
-from artifactd.daemon.catalog.dialect import connect, now
+from artifactd.daemon.catalog.connecting import connect, parse
+from artifactd.daemon.catalog.dialect import now
 from artifactd.daemon.catalog.merging import Merged
 from artifactd.protocol.errors import Conflict, InvalidRequest
 from artifactd.protocol.manifest import Entry, Reference
@@ -60,7 +60,7 @@ def head_of(part: Part, contents: int = 7) -> Head:
 
 def execute(catalog_url: str, statement: str) -> list[tuple[Any, ...]]:
     """Past the catalog, as nobody should."""
-    engines = connect(make_url(catalog_url))
+    engines = connect(parse(catalog_url))
     with engines[0].begin() as connection:
         result = connection.exec_driver_sql(statement)
         rows = [tuple(row) for row in result] if result.returns_rows else []
@@ -305,7 +305,7 @@ def test_a_finish_that_would_be_too_much_is_refused_before_it_closes_the_draft(c
 
 def test_the_databases_clock_tells_unix_seconds(catalog_url: str) -> None:
     Catalog.open(catalog_url).close()
-    engines = connect(make_url(catalog_url))
+    engines = connect(parse(catalog_url))
     with engines[1].connect() as connection:
         assert now(connection) == pytest.approx(time.time(), abs=5.0)
     for engine in engines:
@@ -348,6 +348,9 @@ def test_merged_metadata_is_bounded_however_often_it_is_replaced() -> None:
         add("third", 200_000)
 
 
+@pytest.mark.parametrize(
+    "catalog_url", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
+)
 def test_a_hundred_thousand_entries_are_never_in_memory_together(catalog: Catalog) -> None:
     part, count = make_part(), 100_000
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from catalog_heads import make_head
-from sqlalchemy import create_engine, inspect, make_url, text
+from sqlalchemy import Engine, create_engine, inspect, text
 
 from artifactd.daemon.catalog import Catalog, CatalogUnavailable, CatalogUnusable
-from artifactd.daemon.catalog.dialect import connect
+from artifactd.daemon.catalog.connecting import connect, parse
 from artifactd.daemon.catalog.schema import metadata
 
 
 def test_the_migrations_make_exactly_the_schema_that_the_code_uses(catalog_url: str) -> None:
     Catalog.open(catalog_url).close()
-    engine = create_engine(catalog_url)
+    engine = create_engine(parse(catalog_url))
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
@@ -27,18 +28,25 @@ def test_the_migrations_make_exactly_the_schema_that_the_code_uses(catalog_url: 
 def test_the_migrations_make_the_same_keys_and_checks_as_the_schema(catalog_url: str) -> None:
     # Alembic compares columns, indexes and foreign keys; this compares what it leaves out.
     Catalog.open(catalog_url).close()
-    migrated, direct = create_engine(catalog_url), create_engine("sqlite://")
-    metadata.create_all(direct)
-    ours, theirs = inspect(migrated), inspect(direct)
-    for table in metadata.tables:
-        assert ours.get_pk_constraint(table) == theirs.get_pk_constraint(table)
-        assert ours.get_unique_constraints(table) == theirs.get_unique_constraints(table)
-        checks = [
-            sorted((c["name"], c["sqltext"]) for c in i.get_check_constraints(table)) for i in (ours, theirs)
-        ]
-        assert checks[0] == checks[1]
-    migrated.dispose()
-    direct.dispose()
+    engine = create_engine(parse(catalog_url))
+    migrated = keys_and_checks(engine)
+    with engine.begin() as connection:
+        metadata.drop_all(connection)
+    metadata.create_all(engine)
+    assert migrated == keys_and_checks(engine)
+    engine.dispose()
+
+
+def keys_and_checks(engine: Engine) -> dict[str, Any]:
+    seen = inspect(engine)
+    return {
+        table: (
+            seen.get_pk_constraint(table),
+            seen.get_unique_constraints(table),
+            sorted((check["name"], check["sqltext"]) for check in seen.get_check_constraints(table)),
+        )
+        for table in metadata.tables
+    }
 
 
 def test_a_catalog_opened_again_has_what_was_committed(catalog_url: str) -> None:
@@ -52,7 +60,7 @@ def test_a_catalog_opened_again_has_what_was_committed(catalog_url: str) -> None
 
 def test_a_database_of_a_newer_release_is_refused_naming_both_revisions(catalog_url: str) -> None:
     Catalog.open(catalog_url).close()
-    engine = create_engine(catalog_url)
+    engine = create_engine(parse(catalog_url))
     with engine.begin() as connection:
         known = connection.scalar(text("SELECT version_num FROM alembic_version"))
         connection.execute(text("UPDATE alembic_version SET version_num = 'from-2031'"))
@@ -95,7 +103,7 @@ def test_the_directory_of_a_new_catalog_is_for_its_owner_only(tmp_path: Path) ->
 
 
 def test_one_connection_writes_with_full_durability_and_readers_never_write(tmp_path: Path) -> None:
-    writer, reader = connect(make_url(f"sqlite:///{tmp_path}/catalog.db"))
+    writer, reader = connect(parse(f"sqlite:///{tmp_path}/catalog.db"))
     with writer.connect() as connection:
         assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
         assert connection.scalar(text("PRAGMA synchronous")) == 2

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, update
 
 from artifactd.daemon.catalog import Catalog
+from artifactd.daemon.catalog.connecting import parse
 from artifactd.daemon.catalog.schema import runs
 from artifactd.protocol.errors import InvalidRequest
 from artifactd.protocol.messages import FinishRun, GetRuns, RunRecord, StartRun
@@ -108,12 +109,41 @@ def test_what_is_not_supported_is_refused_by_the_catalog_too(filled: Catalog) ->
             filled.runs(GetRuns(**TEAM, filter=text))
 
 
-def test_a_config_that_is_no_json_hides_only_its_own_run(filled: Catalog, catalog_url: str) -> None:
-    engine = create_engine(catalog_url)
+@pytest.mark.parametrize("catalog_url", ["sqlite"], indirect=True)
+def test_a_config_that_is_no_json_from_before_they_were_checked_hides_only_its_own_run(
+    filled: Catalog, catalog_url: str
+) -> None:
+    engine = create_engine(parse(catalog_url))
     with engine.begin() as connection:
         connection.execute(update(runs).where(runs.c.id == "b").values(config="{broken"))
     engine.dispose()
     assert found(filled, {"config.lr": {"$gt": 0}}) == "a"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        r'"\u0000"',
+        r'"\ud800"',
+        r'"\udc00\ud800"',
+        r'"\\u0000"',
+        r'"\\ud800\udc00"',
+        "1e999999",
+        "-1e-999999",
+        "9" * 5000,
+    ],
+)
+def test_a_value_that_the_database_cannot_read_hides_only_its_own_run(filled: Catalog, odd: str) -> None:
+    start(filled, "e", config=f'{{"lr": {odd}}}')
+    assert found(filled, {"config.lr": 0.1}) == "a"
+    assert found(filled, {"config.lr": "0.1"}) == "c"
+    assert found(filled, {"config.lr": {"$exists": True}}) == "abce"
+
+
+def test_a_text_is_found_however_its_characters_are_escaped(filled: Catalog) -> None:
+    start(filled, "e", config=json.dumps({"note": "naïve 😀"}, ensure_ascii=True))
+    start(filled, "f", config=json.dumps({"note": "naïve 😀"}, ensure_ascii=False))
+    assert found(filled, {"config.note": "naïve 😀"}) == "ef"
 
 
 # The same rules once more, with no database.

@@ -103,6 +103,7 @@ def change_all_that_may_change(catalog: Catalog) -> None:
         catalog.delete(DeleteVersion(**place, delete_aliases=True))
 
 
+@pytest.mark.parametrize("catalog_url", ["sqlite"], indirect=True)
 def test_no_statement_scans_a_table(catalog: Catalog, catalog_url: str) -> None:
     heads = [make_head(n, name=f"c{n % 3}", tags=("t",), aliases=("best",), run="r") for n in range(9)]
     with sent() as statements:

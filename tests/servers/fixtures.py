@@ -10,6 +10,7 @@ from servers.gcs import FakeGcs, fake_gcs
 from servers.juicefs import juicefs
 from servers.ministack import ministack
 from servers.moto import moto
+from servers.postgres import Postgres, postgres, postgres_program
 from servers.process import S3Server
 from servers.swift import swift
 
@@ -43,4 +44,12 @@ def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 @pytest.fixture(scope="session")
 def swift_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     with swift(tmp_path_factory.mktemp("swift")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    if postgres_program("postgres") is None:
+        pytest.skip("PostgreSQL is not installed: nothing that concerns a PostgreSQL catalog is tested")
+    with postgres() as server:
         yield server

@@ -6,12 +6,12 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, TimeoutError
+from sqlalchemy import URL, Connection, Engine
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, TimeoutError
 
 from artifactd.daemon.catalog.blobs import add_blobs, find_blobs
 from artifactd.daemon.catalog.commit import MAX_HEADS, commit_heads, recorded_outcomes
-from artifactd.daemon.catalog.dialect import connect
+from artifactd.daemon.catalog.connecting import connect, parse
 from artifactd.daemon.catalog.drafts import expire_draft, page_of_draft, part_keys, put_part, reopen_draft
 from artifactd.daemon.catalog.editing import delete_version, edit_version
 from artifactd.daemon.catalog.lineage import find_run, list_run_versions, list_runs, list_users
@@ -22,7 +22,6 @@ from artifactd.daemon.catalog.reading import find_version
 from artifactd.daemon.catalog.records import (
     BlobLocation,
     CatalogUnavailable,
-    CatalogUnusable,
     CommitRefused,
     Committed,
     Head,
@@ -60,11 +59,7 @@ class Catalog:
         A file's missing directory is made for its owner only. Raises `CatalogUnusable` for a URL that is not
         supported and for a database of a newer release, `CatalogUnavailable`.
         """
-        try:
-            parsed = make_url(url)
-        except ArgumentError as error:
-            raise CatalogUnusable(f"the catalog's URL is not understood: {error}") from error
-        catalog = cls(*connect(parsed))
+        catalog = cls(*connect(parse(url)))
         try:
             with catalog._writing() as connection:
                 migrate(connection)

@@ -6,9 +6,9 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, func, not_, or_, true
+from sqlalchemy import ColumnElement, Connection, and_, false, func, not_, or_, true
 
-from artifactd.daemon.catalog.dialect import json_at
+from artifactd.daemon.catalog.dialect import JsonValue, json_at
 from artifactd.daemon.catalog.schema import runs
 from artifactd.protocol.run_filters import Compare, Every, Expression, Field, No, Operator, Some, Value
 
@@ -23,18 +23,20 @@ _OPERATIONS: dict[Operator, Callable[[Any, Any], ColumnElement[bool]]] = {
 }
 
 
-def condition(expression: Expression) -> ColumnElement[bool]:
-    """What holds for the runs that `expression` describes."""
+def condition(connection: Connection, expression: Expression) -> ColumnElement[bool]:
+    """What holds for the runs that `expression` describes, in the words of the connection's database."""
     match expression:
         case Every(parts):
-            return and_(true(), *map(condition, parts))
+            return and_(true(), *(condition(connection, part) for part in parts))
         case Some(parts):
-            return or_(false(), *map(condition, parts))
+            return or_(false(), *(condition(connection, part) for part in parts))
         case No(part):
-            return not_(condition(part))
+            return not_(condition(connection, part))
         case Compare(field, how, value):
-            compare = _compare_config if field.column == "config" else _compare_column
-            return func.coalesce(compare(field, how, value), false())
+            if field.column == "config":
+                found = json_at(connection, runs.c.config, field.path)
+                return func.coalesce(_compare_config(found, how, value), false())
+            return func.coalesce(_compare_column(field, how, value), false())
 
 
 def _compare_column(field: Field, how: Operator, value: Value) -> ColumnElement[bool]:
@@ -44,16 +46,15 @@ def _compare_column(field: Field, how: Operator, value: Value) -> ColumnElement[
     return column.is_(None) if value is None else _OPERATIONS[how](column, value)
 
 
-def _compare_config(field: Field, how: Operator, value: Value) -> ColumnElement[bool]:
-    kind, found = json_at(runs.c.config, field.path)
+def _compare_config(found: JsonValue, how: Operator, value: Value) -> ColumnElement[bool]:
     if how is Operator.EXISTS:
-        return kind.is_not(None) if value else kind.is_(None)
+        return found.kind.is_not(None) if value else found.kind.is_(None)
     match value:
         case None:
-            return or_(kind.is_(None), kind == "null")
+            return or_(found.kind.is_(None), found.kind == "null")
         case bool():
-            return kind == ("true" if value else "false")
+            return found.kind == ("true" if value else "false")
         case str():
-            return and_(kind == "text", found == value)
+            return found.text == value
         case int() | float():
-            return and_(kind.in_(["integer", "real"]), _OPERATIONS[how](found, value))
+            return _OPERATIONS[how](found.number, value)

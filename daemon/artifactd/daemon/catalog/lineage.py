@@ -35,7 +35,7 @@ def list_runs(connection: Connection, request: messages.GetRuns) -> messages.Run
     """A page of one project's runs that match the filter, by (start, id). Raises `InvalidRequest` for that."""
     query = _RUNS.where(runs.c.entity == request.entity, runs.c.project == request.project)
     if request.filter is not None:
-        query = query.where(condition(read(request.filter)))
+        query = query.where(condition(connection, read(request.filter)))
     place = tuple_(runs.c.started_at, runs.c.id)
     if request.newest_first:
         ordered = query.order_by(runs.c.started_at.desc(), runs.c.id.desc())

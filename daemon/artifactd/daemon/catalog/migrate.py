@@ -6,18 +6,25 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
+from artifactd.daemon.catalog.dialect import is_postgresql
 from artifactd.daemon.catalog.records import CatalogUnusable
 
 __all__ = ["migrate"]
 
+_MIGRATING = int.from_bytes(b"artifact")
+"""The key of the lock, among all that use the database."""
+
 
 def migrate(connection: Connection) -> None:
-    """Run the missing migrations inside the caller's transaction.
+    """Run the missing migrations inside the caller's transaction; of several daemons one does, the others wait.
 
     Raises `CatalogUnusable`, naming both revisions, when a newer release has migrated the database already.
     """
+    if is_postgresql(connection):
+        # On SQLite nobody else writes in a writing transaction.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
     config = Config()
     config.set_main_option("script_location", "artifactd.daemon.catalog:migrations")
     script = ScriptDirectory.from_config(config)

@@ -73,7 +73,9 @@ def put_run(connection: Connection, uid: int, request: messages.StartRun) -> Non
     if request.lock is not None:
         allowed.append(runs.c.lock.is_distinct_from(request.lock))
     result = connection.execute(
-        upsert.on_conflict_do_update(index_elements=list(key), set_=kept | now, where=and_(*allowed))
+        upsert.on_conflict_do_update(index_elements=list(key), set_=kept | now, where=and_(*allowed)),
+        # Not kept after an INSERT otherwise.
+        execution_options={"preserve_rowcount": True},
     )
     if result.rowcount == 0:
         _check_owner(connection, uid, request.entity, request.project, request.id)

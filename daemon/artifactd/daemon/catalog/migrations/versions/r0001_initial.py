@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from artifactd.daemon.catalog.columns import TEXT
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -23,10 +25,10 @@ def upgrade() -> None:
     op.create_table(
         "collections",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("entity", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("entity", TEXT, nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("type", TEXT, nullable=False),
         sa.Column("next_version", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_collections"),
@@ -37,12 +39,12 @@ def upgrade() -> None:
         "versions",
         sa.Column("collection_id", sa.Integer(), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
-        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("digest", TEXT, nullable=False),
         sa.Column("files", sa.BigInteger(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
-        sa.Column("description", sa.Text()),
-        sa.Column("metadata", sa.Text(), nullable=False),
-        sa.Column("run", sa.Text()),
+        sa.Column("description", TEXT),
+        sa.Column("metadata", TEXT, nullable=False),
+        sa.Column("run", TEXT),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("deleted_at", sa.Double()),
         sa.PrimaryKeyConstraint("collection_id", "number", name="pk_versions"),
@@ -54,7 +56,7 @@ def upgrade() -> None:
     op.create_table(
         "aliases",
         sa.Column("collection_id", sa.Integer(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name", TEXT, nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("collection_id", "name", name="pk_aliases"),
         _version_key("aliases"),
@@ -64,7 +66,7 @@ def upgrade() -> None:
         "tags",
         sa.Column("collection_id", sa.Integer(), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("collection_id", "number", "name", name="pk_tags"),
         _version_key("tags"),
     )
@@ -76,15 +78,15 @@ def upgrade() -> None:
         sa.Column("collection_id", sa.Integer(), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("created", sa.Boolean(), nullable=False),
-        sa.Column("warning", sa.Text()),
+        sa.Column("warning", TEXT),
         sa.PrimaryKeyConstraint("submission_id", "uid", name="pk_commits"),
         _version_key("commits"),
     )
     op.create_table(
         "blobs",
-        sa.Column("entity", sa.Text(), nullable=False),
-        sa.Column("digest", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("entity", TEXT, nullable=False),
+        sa.Column("digest", TEXT, nullable=False),
+        sa.Column("key", TEXT, nullable=False),
         sa.Column("offset", sa.BigInteger(), nullable=False),
         sa.Column("length", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("entity", "digest", name="pk_blobs"),
@@ -92,17 +94,17 @@ def upgrade() -> None:
     )
     op.create_table(
         "runs",
-        sa.Column("entity", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("entity", TEXT, nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
         sa.Column("uid", sa.BigInteger(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("job_type", sa.Text()),
-        sa.Column("group", sa.Text()),
-        sa.Column("config", sa.Text(), nullable=False),
-        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("job_type", TEXT),
+        sa.Column("group", TEXT),
+        sa.Column("config", TEXT, nullable=False),
+        sa.Column("host", TEXT, nullable=False),
         sa.Column("pid", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("state", TEXT, nullable=False),
         sa.Column("started_at", sa.Double(), nullable=False),
         sa.Column("ended_at", sa.Double()),
         sa.PrimaryKeyConstraint("entity", "project", "id", name="pk_runs"),
@@ -113,9 +115,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "run_inputs",
-        sa.Column("entity", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("entity", TEXT, nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("run", TEXT, nullable=False),
         sa.Column("collection_id", sa.Integer(), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("entity", "project", "run", "collection_id", "number", name="pk_run_inputs"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from artifactd.daemon.catalog.columns import TEXT
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -42,9 +44,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "run_outputs",
-        sa.Column("entity", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("entity", TEXT, nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("run", TEXT, nullable=False),
         sa.Column("collection_id", sa.Integer(), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("entity", "project", "run", "collection_id", "number", name="pk_run_outputs"),

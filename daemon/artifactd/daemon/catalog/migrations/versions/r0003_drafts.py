@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import postgresql
+
+from artifactd.daemon.catalog.columns import TEXT
 
 revision = "0003"
 down_revision = "0002"
@@ -16,12 +17,12 @@ def upgrade() -> None:
     op.create_table(
         "drafts",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("entity", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("distributed_id", sa.Text(), nullable=False),
-        sa.Column("type", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("entity", TEXT, nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("distributed_id", TEXT, nullable=False),
+        sa.Column("type", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
         sa.Column("touched_at", sa.Double(), nullable=False),
         sa.Column("number", sa.BigInteger()),
         sa.PrimaryKeyConstraint("id", name="pk_drafts"),
@@ -36,28 +37,27 @@ def upgrade() -> None:
         sa.Column("uid", sa.BigInteger(), nullable=False),
         sa.Column("submission_id", sa.LargeBinary(), nullable=False),
         sa.Column("body_hash", sa.LargeBinary(), nullable=False),
-        sa.Column("writer", sa.Text(), nullable=False),
-        sa.Column("run", sa.Text()),
+        sa.Column("writer", TEXT, nullable=False),
+        sa.Column("run", TEXT),
         sa.Column("finishes", sa.Boolean(), nullable=False),
-        sa.Column("aliases", sa.Text(), nullable=False),
-        sa.Column("tags", sa.Text(), nullable=False),
-        sa.Column("description", sa.Text()),
-        sa.Column("metadata", sa.Text(), nullable=False),
+        sa.Column("aliases", TEXT, nullable=False),
+        sa.Column("tags", TEXT, nullable=False),
+        sa.Column("description", TEXT),
+        sa.Column("metadata", TEXT, nullable=False),
         sa.Column("ttl", sa.BigInteger()),
         sa.PrimaryKeyConstraint("id", name="pk_draft_parts"),
         sa.UniqueConstraint("submission_id", "uid", name="uq_draft_parts"),
         sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name="fk_draft_parts_drafts"),
     )
     op.create_index("ix_draft_parts_draft_id_id", "draft_parts", ["draft_id", "id"])
-    path = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
     op.create_table(
         "draft_entries",
         sa.Column("draft_id", sa.Integer(), nullable=False),
-        sa.Column("path", path, nullable=False),
+        sa.Column("path", TEXT, nullable=False),
         sa.Column("directory", sa.Boolean(), nullable=False),
-        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("digest", TEXT, nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
-        sa.Column("reference", sa.Text()),
+        sa.Column("reference", TEXT),
         sa.Column("part_id", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("draft_id", "path", name="pk_draft_entries"),
         sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name="fk_draft_entries_drafts"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from artifactd.daemon.catalog.columns import TEXT
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -12,5 +14,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("runs", sa.Column("lock", sa.Text()))
+    op.add_column("runs", sa.Column("lock", TEXT))
     op.create_index("ix_versions_collection_id_digest", "versions", ["collection_id", "digest"])

@@ -1,0 +1,129 @@
+"""The engines that write and that read: how each database is reached, and how its transactions begin.
+
+SQLite has one connection that writes and checkpoints, and others that do neither: two connections that do
+both can lose committed pages in releases of SQLite before 3.51.3 (its WAL-reset bug).
+
+PostgreSQL may be behind a proxy that pools transactions (PgBouncer): nothing that outlives a transaction is
+relied on, neither prepared statements nor settings of a session.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from artifactd.daemon.catalog.records import CatalogUnusable
+
+__all__ = ["connect", "parse"]
+
+_BUSY_MILLISECONDS = 10_000
+
+_POOL = 4
+"""Connections of PostgreSQL for writing that are kept, and as many for reading; twice as many at most."""
+
+_REACHING = {
+    "application_name": "artifactd",
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    # Milliseconds in which a server that vanished is noticed while it owes us an acknowledgement.
+    "tcp_user_timeout": 30_000,
+}
+"""What libpq does unless the URL says otherwise."""
+
+# A node that stops in the middle of a transaction must not hold up the others for longer than this.
+_BEGIN_WRITING = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
+    "SET LOCAL lock_timeout = '30s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
+)
+_BEGIN_READING = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = '60s'"
+)
+
+
+def parse(url: str | URL) -> URL:
+    """The catalog's URL, taken apart. Raises `CatalogUnusable`, which repeats no secret, if it is none."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise CatalogUnusable(
+            "the catalog's URL is not understood: use sqlite:///FILE or postgresql://…"
+        ) from None
+    if parsed.drivername == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        return parsed
+    raise CatalogUnusable(
+        f"a catalog {parsed.drivername}://… is not supported: use sqlite:///FILE or postgresql://HOST/DATABASE"
+    )
+
+
+def connect(url: URL) -> tuple[Engine, Engine]:
+    """Make the engines that write and that read, for a URL of `parse`; nothing is connected yet."""
+    return _postgresql(url) if url.get_backend_name() == "postgresql" else _sqlite(url)
+
+
+def _postgresql(url: URL) -> tuple[Engine, Engine]:
+    given = {name: value for name, value in _REACHING.items() if name not in url.query}
+
+    def engine(begin: str, *, ping: bool) -> Engine:
+        made = create_engine(
+            url,
+            # psycopg begins no transaction of its own: ours begins with its settings, in one round trip.
+            isolation_level="AUTOCOMMIT",
+            connect_args=given | {"prepare_threshold": None},
+            pool_size=_POOL,
+            max_overflow=_POOL,
+            pool_timeout=10.0,
+            pool_use_lifo=True,
+            pool_pre_ping=ping,
+        )
+        event.listen(made, "begin", lambda connection: connection.exec_driver_sql(begin))
+        return made
+
+    # Whoever writes repeats what a lost connection cut off; a look-up of a user's should not notice one.
+    return engine(_BEGIN_WRITING, ping=False), engine(_BEGIN_READING, ping=True)
+
+
+def _sqlite(url: URL) -> tuple[Engine, Engine]:
+    assert url.database is not None
+    Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # isolation_level None: pysqlite begins no transaction of its own, so that our BEGIN covers the reads too.
+    arguments = {"isolation_level": None}
+    # A pool of one connection is also the lock that makes writers take turns.
+    writer = create_engine(url, connect_args=arguments, pool_size=1, max_overflow=0)
+    event.listen(writer, "connect", _set_up_writer)
+    event.listen(writer, "begin", _begin_writing)
+    reader = create_engine(url, connect_args=arguments, pool_size=4, max_overflow=-1)
+    event.listen(reader, "connect", _set_up_reader)
+    event.listen(reader, "begin", _begin_reading)
+    return writer, reader
+
+
+def _set_up_writer(dbapi_connection: Any, _record: object) -> None:
+    dbapi_connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+    (mode,) = dbapi_connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise CatalogUnusable(
+            f"SQLite answers journal mode {mode!r}: the catalog needs a local filesystem with WAL"
+        )
+    dbapi_connection.execute("PRAGMA synchronous = FULL")
+    dbapi_connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _set_up_reader(dbapi_connection: Any, _record: object) -> None:
+    dbapi_connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+    dbapi_connection.execute("PRAGMA query_only = ON")
+    dbapi_connection.execute("PRAGMA wal_autocheckpoint = 0")
+
+
+def _begin_writing(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_reading(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
