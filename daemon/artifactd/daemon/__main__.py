@@ -74,7 +74,11 @@ def _parser() -> argparse.ArgumentParser:
         description="Run the daemon in the foreground. It logs one line when it is ready. The first SIGTERM or "
         "SIGINT finishes what is under way, the second stops at once; either way nothing accepted is lost.",
     )
-    serving.add_argument("--catalog", metavar="URL", help="sqlite:///file (default: in the home)")
+    serving.add_argument(
+        "--catalog",
+        metavar="URL",
+        help="sqlite:///file, or postgresql://host/database for several nodes (default: in the home)",
+    )
     examining = commands.add_parser(
         "doctor",
         help="examine the store",

@@ -23,6 +23,7 @@ import structlog
 import trio
 
 from artifactd.daemon.catalog.catalog import Catalog
+from artifactd.daemon.catalog_url import shown_catalog_url
 from artifactd.daemon.downloads.blobs import Blobs
 from artifactd.daemon.downloads.cache import Cache
 from artifactd.daemon.downloads.fetching import Downloads
@@ -156,7 +157,7 @@ class _Daemon:
         self._references = references
         self._started_at = time.monotonic()
         self._store_health = Health("store", store.url)
-        self._catalog_health = Health("catalog", _without_credentials(settings.catalog_url))
+        self._catalog_health = Health("catalog", shown_catalog_url(settings.catalog_url))
         calls = CatalogCalls(self._catalog_health)
         self._queue = Queue()
         self._cleaner = Cleaner(journal=journal, writer=writer, spool=spool)
@@ -324,8 +325,3 @@ class _Daemon:
             queued_bytes=self._queue.bytes,
         )
         return build(facts, live, failed, more=more, now=now)
-
-
-def _without_credentials(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -23,6 +23,7 @@ from pydantic import (
     field_validator,
 )
 
+from artifactd.daemon.catalog_url import check_catalog_url, is_shared
 from artifactd.daemon.store_url import check_server_url, split_store_url
 from artifactd.protocol.endpoint import check_socket_path, default_home, home_socket
 from artifactd.protocol.errors import InvalidRequest
@@ -119,11 +120,19 @@ class StoreSettings(BaseModel):
 
 
 class _CatalogSettings(BaseModel):
-    """`[catalog]`: where versions are recorded. `url` is `sqlite:///file`."""
+    """`[catalog]`: where versions are recorded. `url` is `sqlite:///file`, or `postgresql://…` for several nodes.
+
+    What libpq takes as connection options may follow a `?`; passwords are better in its password file.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: Annotated[str, Field(pattern=r"^($|sqlite:///)")] = ""
+    url: str = ""
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        return value and check_catalog_url(value)
 
 
 class _SpoolSettings(BaseModel):
@@ -270,11 +279,17 @@ def load(
         layers.set(("catalog", "url"), catalog, "--catalog")
     try:
         socket = check_socket_path(home_socket(home, environ, explicit=explicit))
-        return Settings.model_validate({**layers.values, "home": home, "socket": socket})
+        settings = Settings.model_validate({**layers.values, "home": home, "socket": socket})
     except InvalidRequest as error:
         raise BadSetting(str(error)) from error
     except ValidationError as error:
         raise BadSetting("; ".join(_explain(dict(problem), layers) for problem in error.errors())) from error
+    if is_shared(settings.catalog.url) and not settings.store.url:
+        raise BadSetting(
+            f"{layers.origin(('catalog', 'url'))}: catalog.url: nodes that share a catalog need a store that they "
+            "share: set store.url"
+        )
+    return settings
 
 
 def _explain(problem: dict[str, Any], layers: _Layers) -> str:

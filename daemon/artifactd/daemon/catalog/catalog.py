@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from sqlalchemy import URL, Connection, Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, TimeoutError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, TimeoutError
 
 from artifactd.daemon.catalog.blobs import add_blobs, find_blobs
 from artifactd.daemon.catalog.commit import MAX_HEADS, commit_heads, recorded_outcomes
@@ -51,22 +52,34 @@ class Catalog:
     def __init__(self, writer: Engine, reader: Engine) -> None:
         self._writer = writer
         self._reader = reader
+        self._migrating = threading.Lock()
+        self._migrated = False
 
     @classmethod
     def open(cls, url: str | URL) -> Catalog:
         """Connect, creating what is missing, and migrate to this release's schema.
 
-        A file's missing directory is made for its owner only. Raises `CatalogUnusable` for a URL that is not
-        supported and for a database of a newer release, `CatalogUnavailable`.
+        A file's missing directory is made for its owner only. A server that can't be reached now is no reason to
+        fail: the first call that reaches it migrates. Raises `CatalogUnusable` for a URL that is not supported
+        and, from that call too, for a database of a newer release; `CatalogUnavailable`.
         """
         catalog = cls(*connect(parse(url)))
-        try:
-            with catalog._writing() as connection:
-                migrate(connection)
-        except BaseException:
-            catalog.close()
-            raise
+        with ExitStack() as undo:
+            undo.callback(catalog.close)
+            try:
+                catalog._migrate()
+            except CatalogUnavailable as error:
+                if catalog._writer.dialect.name == "sqlite" or not isinstance(error.__cause__, OperationalError):
+                    raise
+            undo.pop_all()
         return catalog
+
+    def _migrate(self) -> None:
+        with self._migrating:
+            if not self._migrated:
+                with _own_words(), self._writer.begin() as connection:
+                    migrate(connection)
+                self._migrated = True
 
     def close(self) -> None:
         """Close every connection; on SQLite the last one, the writer's, checkpoints."""
@@ -236,11 +249,13 @@ class Catalog:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
+        self._migrate()
         with _own_words(), self._writer.begin() as connection:
             yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
+        self._migrate()
         with _own_words(), self._reader.begin() as connection:
             yield connection
 

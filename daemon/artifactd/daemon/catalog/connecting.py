@@ -12,6 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -19,6 +21,7 @@ from artifactd.daemon.catalog.records import CatalogUnusable
 
 __all__ = ["connect", "parse"]
 
+_WANTED = "use sqlite:///FILE or postgresql://HOST/DATABASE"
 _BUSY_MILLISECONDS = 10_000
 
 _POOL = 4
@@ -50,16 +53,21 @@ def parse(url: str | URL) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise CatalogUnusable(
-            "the catalog's URL is not understood: use sqlite:///FILE or postgresql://…"
-        ) from None
+        raise CatalogUnusable(f"the catalog's URL is not understood: {_WANTED}") from None
     if parsed.drivername == "postgresql":
+        _check_options(parsed)
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):
         return parsed
-    raise CatalogUnusable(
-        f"a catalog {parsed.drivername}://… is not supported: use sqlite:///FILE or postgresql://HOST/DATABASE"
-    )
+    raise CatalogUnusable(f"a catalog {parsed.drivername}://… is not supported: {_WANTED}")
+
+
+def _check_options(url: URL) -> None:
+    options = {name: value if isinstance(value, str) else ",".join(value) for name, value in url.query.items()}
+    try:
+        make_conninfo(**options)
+    except ProgrammingError as error:
+        raise CatalogUnusable(f"the catalog's URL has an option that libpq refuses: {error}") from error
 
 
 def connect(url: URL) -> tuple[Engine, Engine]:
