@@ -10,6 +10,7 @@ from servers.gcs import FakeGcs, fake_gcs
 from servers.juicefs import juicefs
 from servers.ministack import ministack
 from servers.moto import moto
+from servers.pgbouncer import pgbouncer
 from servers.postgres import Postgres, postgres, postgres_program
 from servers.process import S3Server
 from servers.swift import swift
@@ -53,3 +54,11 @@ def postgres_server() -> Iterator[Postgres]:
         pytest.skip("PostgreSQL is not installed: nothing that concerns a PostgreSQL catalog is tested")
     with postgres() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def pgbouncer_port(postgres_server: Postgres) -> Iterator[int]:
+    if postgres_program("pgbouncer") is None:
+        pytest.skip("PgBouncer is not installed: a catalog behind a proxy that pools transactions is not tested")
+    with pgbouncer(postgres_server) as port:
+        yield port

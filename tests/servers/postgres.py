@@ -7,7 +7,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -18,22 +18,22 @@ from psycopg import sql
 
 from servers.process import free_port
 
-__all__ = ["Postgres", "owned_directory", "postgres", "postgres_program", "unprivileged"]
+__all__ = ["Postgres", "own", "owned_directory", "postgres", "postgres_program", "unprivileged"]
 
 _BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
 _numbers = count()
 
 
 def postgres_program(name: str) -> Path | None:
-    """One of PostgreSQL's programs, of the newest version there is; None where it is not installed."""
-    places = [*(str(path) for path in reversed(_BINARIES)), os.environ.get("PATH", "")]
+    """A program of the newest PostgreSQL there is, or PgBouncer; None where it is not installed."""
+    places = [*(str(path) for path in reversed(_BINARIES)), os.environ.get("PATH", ""), "/usr/sbin"]
     found = shutil.which(name, path=os.pathsep.join(places))
     return None if found is None else Path(found)
 
 
-def unprivileged() -> Mapping[str, str | int]:
-    """For `subprocess`: as whom PostgreSQL and PgBouncer run, which refuse to be root."""
-    return {"user": "postgres", "group": "postgres", "extra_groups": ()} if os.geteuid() == 0 else {}  # type: ignore[dict-item]
+def _as_postgres() -> Mapping[str, object]:
+    """For `subprocess`: the user as whom these servers run, which refuse to be root."""
+    return {"user": "postgres", "group": "postgres", "extra_groups": ()} if os.geteuid() == 0 else {}
 
 
 @contextmanager
@@ -88,7 +88,7 @@ class Postgres:
 
 
 @contextmanager
-def postgres(**settings: str) -> Iterator[Postgres]:
+def postgres(port: int | None = None, **settings: str) -> Iterator[Postgres]:
     """Serve an empty PostgreSQL with these `settings`. Nothing is synced: tests of power loss are elsewhere."""
     server, initdb = postgres_program("postgres"), postgres_program("initdb")
     assert server is not None
@@ -100,9 +100,9 @@ def postgres(**settings: str) -> Iterator[Postgres]:
             check=True,
             capture_output=True,
             cwd="/",
-            **unprivileged(),  # type: ignore[call-overload]
+            **_as_postgres(),  # type: ignore[call-overload]
         )
-        running = Postgres(directory, free_port())
+        running = Postgres(directory, port or free_port())
         options = {
             "port": str(running.port),
             "listen_addresses": "127.0.0.1",
@@ -111,27 +111,35 @@ def postgres(**settings: str) -> Iterator[Postgres]:
             "max_connections": "200",
             **settings,
         }
-        with (directory / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [server, "-D", data, *(f"--{name}={value}" for name, value in options.items())],
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                start_new_session=True,
-                **unprivileged(),  # type: ignore[call-overload]
-            )
-        try:
-            _wait_until_up(running, process)
+        command = [server, "-D", data, *(f"--{name}={value}" for name, value in options.items())]
+        with unprivileged(command, running.port, directory / "log"):
             yield running
-        finally:
-            process.terminate()
-            process.wait(30)
 
 
-def _wait_until_up(server: Postgres, process: subprocess.Popen[bytes]) -> None:
+@contextmanager
+def unprivileged(command: Sequence[str | Path], port: int, log: Path) -> Iterator[None]:
+    """Run a server that speaks PostgreSQL's protocol and refuses to be root; enter once it takes connections."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            start_new_session=True,
+            **_as_postgres(),  # type: ignore[call-overload]
+        )
+    try:
+        _wait_until_up(port, process, log)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_until_up(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     ready = postgres_program("pg_isready")
     assert ready is not None
-    command = [ready, "--quiet", "--host=127.0.0.1", f"--port={server.port}", "--timeout=1"]
+    command = [ready, "--quiet", "--host=127.0.0.1", f"--port={port}", "--timeout=1"]
     for _ in range(300):
         if subprocess.run(command, check=False).returncode == 0:
             return
@@ -140,4 +148,4 @@ def _wait_until_up(server: Postgres, process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             continue
         break
-    raise RuntimeError(f"PostgreSQL did not come up: {(server.directory / 'log').read_text()[-2000:]}")
+    raise RuntimeError(f"{command} did not come up: {log.read_text()[-2000:]}")
