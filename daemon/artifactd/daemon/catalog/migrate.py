@@ -32,13 +32,13 @@ def migrate(connection: Connection) -> None:
     if current == head:
         return
     if current is not None and not _is_known(script, current):
-        raise _too_new(connection, current, head)
+        raise _too_new(shown_catalog_url(connection.engine.url.render_as_string()), current, head)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
-def check_revision(connection: Connection) -> None:
-    """See that the database has this release's schema, and change nothing.
+def check_revision(connection: Connection, shown: str) -> None:
+    """See that the database, whose URL is `shown` in errors, has this release's schema; change nothing.
 
     Raises `CatalogUnusable`, naming both revisions, when an older or a newer release migrated it last, and for a
     database without a catalog.
@@ -48,11 +48,11 @@ def check_revision(connection: Connection) -> None:
     if current == head:
         return
     if current is None:
-        raise CatalogUnusable(f"{_shown(connection)} is no catalog: it has no revision, and {head} is wanted")
+        raise CatalogUnusable(f"{shown} is no catalog: it has no revision, and {head} is wanted")
     if not _is_known(script, current):
-        raise _too_new(connection, current, head)
+        raise _too_new(shown, current, head)
     raise CatalogUnusable(
-        f"the catalog {_shown(connection)} is at revision {current}, and this release of artifactd wants {head}: "
+        f"the catalog {shown} is at revision {current}, and this release of artifactd wants {head}: "
         "start its daemon, which migrates it"
     )
 
@@ -71,12 +71,8 @@ def _is_known(script: ScriptDirectory, revision: str) -> bool:
     return revision in {known.revision for known in script.walk_revisions()}
 
 
-def _too_new(connection: Connection, current: str, head: str | None) -> CatalogUnusable:
+def _too_new(shown: str, current: str, head: str | None) -> CatalogUnusable:
     return CatalogUnusable(
-        f"the catalog {_shown(connection)} is at revision {current}, and this release "
+        f"the catalog {shown} is at revision {current}, and this release "
         f"of artifactd knows revisions up to {head}: run the newer artifactd that migrated it"
     )
-
-
-def _shown(connection: Connection) -> str:
-    return shown_catalog_url(connection.engine.url.render_as_string())

@@ -20,6 +20,7 @@ from artifactd.daemon.catalog.pages import (
     page_of_versions,
 )
 from artifactd.daemon.catalog.records import BlobLocation
+from artifactd.daemon.catalog_url import shown_catalog_url
 
 __all__ = ["CatalogReader"]
 
@@ -42,10 +43,11 @@ class CatalogReader:
         Raises `CatalogUnusable` for a URL that is not supported, a file that is not there, and a database that
         another release migrated last, naming both revisions; `CatalogUnavailable`.
         """
-        reader = cls(connect_to_read(parse(url)))
+        parsed = parse(url)
+        reader = cls(connect_to_read(parsed))
         try:
             with reader._reading() as connection:
-                check_revision(connection)
+                check_revision(connection, shown_catalog_url(parsed.render_as_string()))
         except BaseException:
             reader.close()
             raise
