@@ -17,10 +17,10 @@ from artifactd.daemon.catalog.catalog import Catalog
 from artifactd.daemon.catalog.records import BlobLocation, CatalogUnavailable
 from artifactd.daemon.pipeline.catalog_calls import CatalogCalls
 from artifactd.daemon.pipeline.health import Health
-from artifactd.daemon.pipeline.keys import blob_key
 from artifactd.daemon.pipeline.uploader import Blob, Registration, Uploader
 from artifactd.daemon.queue.group_commit import GroupCommit
 from artifactd.daemon.stores.base import Kind, Source, StoreError
+from artifactd.daemon.stores.keys import blob_key
 from artifactd.daemon.stores.memory import MemoryStore
 from artifactd.daemon.stores.sources import BytesSource
 from artifactd.protocol.errors import ArtifactFailed, FileChanged

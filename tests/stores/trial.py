@@ -15,12 +15,12 @@ import trio
 from artifactd.daemon.catalog.catalog import Catalog
 from artifactd.daemon.pipeline.catalog_calls import CatalogCalls
 from artifactd.daemon.pipeline.health import Health
-from artifactd.daemon.pipeline.keys import blob_key
 from artifactd.daemon.pipeline.uploader import Blob, Registration, Uploader
 from artifactd.daemon.queue.group_commit import GroupCommit
 from artifactd.daemon.stores import retry
 from artifactd.daemon.stores.base import Source, Store
 from artifactd.daemon.stores.factory import open_store
+from artifactd.daemon.stores.keys import blob_key
 from artifactd.daemon.stores.s3 import body as s3_body
 from artifactd.daemon.stores.s3 import client as s3_client
 from artifactd.daemon.stores.sources import BytesSource

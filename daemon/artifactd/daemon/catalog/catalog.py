@@ -1,4 +1,4 @@
-"""The catalog: one transaction for each method, and the database's errors in the daemon's own words."""
+"""The catalog: one transaction for each method."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from sqlalchemy import URL, Connection, Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, TimeoutError
+from sqlalchemy.exc import OperationalError
 
 from artifactd.daemon.catalog.blobs import add_blobs, find_blobs
 from artifactd.daemon.catalog.commit import MAX_HEADS, commit_heads, recorded_outcomes
@@ -19,6 +19,7 @@ from artifactd.daemon.catalog.lineage import find_run, list_run_versions, list_r
 from artifactd.daemon.catalog.linking import link_version
 from artifactd.daemon.catalog.listing import list_collections, list_types, list_versions
 from artifactd.daemon.catalog.migrate import migrate
+from artifactd.daemon.catalog.own_words import own_words
 from artifactd.daemon.catalog.reading import find_version
 from artifactd.daemon.catalog.records import (
     BlobLocation,
@@ -35,9 +36,6 @@ from artifactd.protocol.errors import InvalidRequest
 from artifactd.protocol.manifest import Entry
 
 __all__ = ["Catalog"]
-
-# What a driver raises for values that the database can never take.
-_REFUSALS = (IntegrityError, DataError, OverflowError, UnicodeEncodeError)
 
 
 class Catalog:
@@ -77,7 +75,7 @@ class Catalog:
     def _migrate(self) -> None:
         with self._migrating:
             if not self._migrated:
-                with _own_words(), self._writer.begin() as connection:
+                with own_words(), self._writer.begin() as connection:
                     migrate(connection)
                 self._migrated = True
 
@@ -250,24 +248,11 @@ class Catalog:
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         self._migrate()
-        with _own_words(), self._writer.begin() as connection:
+        with own_words(), self._writer.begin() as connection:
             yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         self._migrate()
-        with _own_words(), self._reader.begin() as connection:
+        with own_words(), self._reader.begin() as connection:
             yield connection
-
-
-@contextmanager
-def _own_words() -> Iterator[None]:
-    try:
-        yield
-    except _REFUSALS as error:
-        reason = error.orig if isinstance(error, DBAPIError) else error
-        raise InvalidRequest(f"the catalog refuses a value: {reason}") from error
-    except DBAPIError as error:
-        raise CatalogUnavailable(f"the catalog can't answer: {error.orig}") from error
-    except TimeoutError as error:
-        raise CatalogUnavailable("the catalog is busy") from error

@@ -5,12 +5,15 @@ both can lose committed pages in releases of SQLite before 3.51.3 (its WAL-reset
 
 PostgreSQL may be behind a proxy that pools transactions (PgBouncer): nothing that outlives a transaction is
 relied on, neither prepared statements nor settings of a session.
+
+Who only reads has engines of its own: another process beside the daemon, that changes nothing.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import make_conninfo
@@ -19,10 +22,13 @@ from sqlalchemy.exc import ArgumentError
 
 from artifactd.daemon.catalog.records import CatalogUnusable
 
-__all__ = ["connect", "parse"]
+__all__ = ["connect", "connect_to_read", "parse"]
 
 _WANTED = "use sqlite:///FILE or postgresql://HOST/DATABASE"
 _BUSY_MILLISECONDS = 10_000
+
+_SQLITE = {"isolation_level": None}
+"""pysqlite begins no transaction of its own, so that our BEGIN covers the reads too."""
 
 _POOL = 4
 """Connections of PostgreSQL for writing that are kept, and as many for reading; twice as many at most."""
@@ -75,41 +81,65 @@ def connect(url: URL) -> tuple[Engine, Engine]:
     return _postgresql(url) if url.get_backend_name() == "postgresql" else _sqlite(url)
 
 
+def connect_to_read(url: URL) -> Engine:
+    """Make the engine of a process that only reads, for a URL of `parse`; nothing is connected yet.
+
+    Raises `CatalogUnusable` for a file that is not there, and does not make it.
+    """
+    return _postgresql_reader(url) if url.get_backend_name() == "postgresql" else _sqlite_file_to_read(url)
+
+
 def _postgresql(url: URL) -> tuple[Engine, Engine]:
-    given = {name: value for name, value in _REACHING.items() if name not in url.query}
-
-    def engine(begin: str, *, ping: bool) -> Engine:
-        made = create_engine(
-            url,
-            # psycopg begins no transaction of its own: ours begins with its settings, in one round trip.
-            isolation_level="AUTOCOMMIT",
-            connect_args=given | {"prepare_threshold": None},
-            pool_size=_POOL,
-            max_overflow=_POOL,
-            pool_timeout=10.0,
-            pool_use_lifo=True,
-            pool_pre_ping=ping,
-        )
-        event.listen(made, "begin", lambda connection: connection.exec_driver_sql(begin))
-        return made
-
     # Whoever writes repeats what a lost connection cut off; a look-up of a user's should not notice one.
-    return engine(_BEGIN_WRITING, ping=False), engine(_BEGIN_READING, ping=True)
+    return _postgresql_engine(url, _BEGIN_WRITING, ping=False), _postgresql_reader(url)
+
+
+def _postgresql_reader(url: URL) -> Engine:
+    return _postgresql_engine(url, _BEGIN_READING, ping=True)
+
+
+def _postgresql_engine(url: URL, begin: str, *, ping: bool) -> Engine:
+    given = {name: value for name, value in _REACHING.items() if name not in url.query}
+    engine = create_engine(
+        url,
+        # psycopg begins no transaction of its own: ours begins with its settings, in one round trip.
+        isolation_level="AUTOCOMMIT",
+        connect_args=given | {"prepare_threshold": None},
+        pool_size=_POOL,
+        max_overflow=_POOL,
+        pool_timeout=10.0,
+        pool_use_lifo=True,
+        pool_pre_ping=ping,
+    )
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
 
 
 def _sqlite(url: URL) -> tuple[Engine, Engine]:
     assert url.database is not None
     Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # isolation_level None: pysqlite begins no transaction of its own, so that our BEGIN covers the reads too.
-    arguments = {"isolation_level": None}
     # A pool of one connection is also the lock that makes writers take turns.
-    writer = create_engine(url, connect_args=arguments, pool_size=1, max_overflow=0)
+    writer = create_engine(url, connect_args=_SQLITE, pool_size=1, max_overflow=0)
     event.listen(writer, "connect", _set_up_writer)
     event.listen(writer, "begin", _begin_writing)
-    reader = create_engine(url, connect_args=arguments, pool_size=4, max_overflow=-1)
+    return writer, _sqlite_reader(url)
+
+
+def _sqlite_file_to_read(url: URL) -> Engine:
+    assert url.database is not None
+    path = Path(url.database).absolute()
+    if not path.is_file():
+        raise CatalogUnusable(f"there is no catalog at {path}")
+    # SQLite itself refuses to write then, and to checkpoint when the last connection closes. Beside the file it
+    # may make its `-wal` and `-shm`, which need to be there; they get the owner of the file.
+    return _sqlite_reader(url.set(database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"}))
+
+
+def _sqlite_reader(url: URL) -> Engine:
+    reader = create_engine(url, connect_args=_SQLITE, pool_size=4, max_overflow=-1)
     event.listen(reader, "connect", _set_up_reader)
     event.listen(reader, "begin", _begin_reading)
-    return writer, reader
+    return reader
 
 
 def _set_up_writer(dbapi_connection: Any, _record: object) -> None:

@@ -1,4 +1,4 @@
-"""Bring a database to the schema of this release, with the migrations that lie in this package."""
+"""This release's schema: bring a database to it with the migrations of this package, or see that it has it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from sqlalchemy import Connection, text
 
 from artifactd.daemon.catalog.dialect import is_postgresql
 from artifactd.daemon.catalog.records import CatalogUnusable
+from artifactd.daemon.catalog_url import shown_catalog_url
 
-__all__ = ["migrate"]
+__all__ = ["check_revision", "migrate"]
 
 _MIGRATING = int.from_bytes(b"artifact")
 """The key of the lock, among all that use the database."""
@@ -25,17 +26,53 @@ def migrate(connection: Connection) -> None:
     if is_postgresql(connection):
         # On SQLite nobody else writes in a writing transaction.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
-    config = Config()
-    config.set_main_option("script_location", "artifactd.daemon.catalog:migrations")
+    config = _configuration()
     script = ScriptDirectory.from_config(config)
-    head = script.get_current_head()
-    current = MigrationContext.configure(connection).get_current_revision()
+    head, current = script.get_current_head(), _revision(connection)
     if current == head:
         return
-    if current is not None and current not in {revision.revision for revision in script.walk_revisions()}:
-        raise CatalogUnusable(
-            f"the catalog {connection.engine.url.render_as_string()} is at revision {current}, and this release "
-            f"of artifactd knows revisions up to {head}: run the newer artifactd that migrated it"
-        )
+    if current is not None and not _is_known(script, current):
+        raise _too_new(shown_catalog_url(connection.engine.url.render_as_string()), current, head)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def check_revision(connection: Connection, shown: str) -> None:
+    """See that the database, whose URL is `shown` in errors, has this release's schema; change nothing.
+
+    Raises `CatalogUnusable`, naming both revisions, when an older or a newer release migrated it last, and for a
+    database without a catalog.
+    """
+    script = ScriptDirectory.from_config(_configuration())
+    head, current = script.get_current_head(), _revision(connection)
+    if current == head:
+        return
+    if current is None:
+        raise CatalogUnusable(f"{shown} is no catalog: it has no revision, and {head} is wanted")
+    if not _is_known(script, current):
+        raise _too_new(shown, current, head)
+    raise CatalogUnusable(
+        f"the catalog {shown} is at revision {current}, and this release of artifactd wants {head}: "
+        "start its daemon, which migrates it"
+    )
+
+
+def _configuration() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "artifactd.daemon.catalog:migrations")
+    return config
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _is_known(script: ScriptDirectory, revision: str) -> bool:
+    return revision in {known.revision for known in script.walk_revisions()}
+
+
+def _too_new(shown: str, current: str, head: str | None) -> CatalogUnusable:
+    return CatalogUnusable(
+        f"the catalog {shown} is at revision {current}, and this release "
+        f"of artifactd knows revisions up to {head}: run the newer artifactd that migrated it"
+    )

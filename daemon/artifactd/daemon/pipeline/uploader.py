@@ -19,9 +19,9 @@ from artifactd.daemon.pipeline.batches import SMALL
 from artifactd.daemon.pipeline.catalog_calls import CatalogCalls
 from artifactd.daemon.pipeline.flights import Flights
 from artifactd.daemon.pipeline.health import Health
-from artifactd.daemon.pipeline.keys import blob_key
 from artifactd.daemon.queue.group_commit import GroupCommit
 from artifactd.daemon.stores.base import Kind, Source, Store, StoreError
+from artifactd.daemon.stores.keys import blob_key
 from artifactd.daemon.stores.retry import delay
 from artifactd.protocol.errors import ArtifactFailed, FileChanged
 from artifactd.protocol.manifest import digest_of

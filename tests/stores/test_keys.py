@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import artifactd.daemon.app
-from artifactd.daemon.pipeline.keys import blob_key
 from artifactd.daemon.stores.base import check_key
+from artifactd.daemon.stores.keys import blob_key
 from artifactd.protocol.errors import InvalidRequest
 from artifactd.protocol.manifest import digest_of
 from artifactd.protocol.names import check_entity
