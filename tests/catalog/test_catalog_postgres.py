@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -78,7 +79,9 @@ def test_sessions_cut_off_in_mid_commit_lose_double_and_skip_nothing(
     cut: list[int] = []
 
     def mischief() -> None:
-        while not done.wait(0.1):
+        pauses = random.Random(1)
+        # Long ones too: a busy machine needs some time to connect and commit.
+        while not done.wait(pauses.uniform(0.02, 0.6)):
             cut.append(postgres_server.cut_off())
 
     thread = threading.Thread(target=mischief)
@@ -88,7 +91,7 @@ def test_sessions_cut_off_in_mid_commit_lose_double_and_skip_nothing(
     finally:
         done.set()
         thread.join()
-    assert sum(cut) > 10
+    assert sum(cut) > 5
     assert_one_order(numbers)
 
 

@@ -95,7 +95,9 @@ async def uploader(store: FaultyStore, catalog: Catalog, nursery: trio.Nursery) 
 
     registrations: GroupCommit[Registration, None] = GroupCommit(register, 100)
     nursery.start_soon(registrations.run)
-    return Uploader(store, catalog, CatalogCalls(Health("catalog", "")), registrations, Health("store", "memory:"))
+    return Uploader(
+        store, catalog, CatalogCalls(Health("catalog", "")), registrations, Health("store", "memory:"), lambda: 0
+    )
 
 
 async def test_a_blob_is_stored_once_and_known_ever_after(
@@ -227,7 +229,7 @@ async def test_an_outage_of_the_catalog_is_outlived(
             raise CatalogUnavailable("injected")
         return real(*arguments)  # type: ignore[operator]
 
-    monkeypatch.setattr(catalog, "known_blobs", partial(flaky, "known", catalog.known_blobs))
+    monkeypatch.setattr(catalog, "reuse_blobs", partial(flaky, "known", catalog.reuse_blobs))
     monkeypatch.setattr(catalog, "register_blobs", partial(flaky, "register", catalog.register_blobs))
     await uploader.ensure("e", [blob(b"hello")], Witness())
     assert calls == {"known": 4, "register": 4}

@@ -49,6 +49,6 @@ def test_only_the_uploader_puts_and_only_under_keys_of_blobs() -> None:
         and call.func.attr in ("put", "put_batch")
     }
     assert puts == {
-        ("pipeline/uploader.py", "blob_key(entity, blob.digest)"),
-        ("pipeline/uploader.py", "items"),
+        ("pipeline/uploader.py", "key"),
+        ("pipeline/uploader.py", "[(key, data) for key, _, data in pending]"),
     }

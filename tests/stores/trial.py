@@ -147,6 +147,6 @@ async def open_trial(
         ):
             nursery.start_soon(registrations.run)
             calls = CatalogCalls(Health("catalog", ""))
-            uploader = Uploader(store, catalog, calls, registrations, Health("store", store.url))
+            uploader = Uploader(store, catalog, calls, registrations, Health("store", store.url), lambda: 0)
             yield Trial(place, proxy.faults, store, journal, uploader)
             nursery.cancel_scope.cancel()

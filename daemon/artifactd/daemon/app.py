@@ -23,13 +23,14 @@ import structlog
 import trio
 
 from artifactd.daemon.catalog.catalog import Catalog
+from artifactd.daemon.catalog.records import Fenced
 from artifactd.daemon.catalog_url import shown_catalog_url
 from artifactd.daemon.downloads.blobs import Blobs
 from artifactd.daemon.downloads.cache import Cache
 from artifactd.daemon.downloads.fetching import Downloads
 from artifactd.daemon.downloads.referenced import Referenced
 from artifactd.daemon.downloads.transfer import Transfer
-from artifactd.daemon.home import locked, prepare
+from artifactd.daemon.home import identity, locked, prepare
 from artifactd.daemon.ipc.editing import Editing
 from artifactd.daemon.ipc.greeting import Greeting
 from artifactd.daemon.ipc.lineage import Lineage
@@ -56,6 +57,7 @@ from artifactd.daemon.pipeline.hasher import Hasher
 from artifactd.daemon.pipeline.health import Health
 from artifactd.daemon.pipeline.ingest import Ingest
 from artifactd.daemon.pipeline.manifest_files import ManifestFiles
+from artifactd.daemon.pipeline.membership import Membership
 from artifactd.daemon.pipeline.parts import Parts
 from artifactd.daemon.pipeline.uploader import Registration, Uploader
 from artifactd.daemon.pipeline.work import Tools
@@ -96,38 +98,54 @@ async def serve(settings: Settings) -> None:
         locked(settings.home / "lock", f"the home {settings.home}"),
         locked(settings.socket.with_name(settings.socket.name + ".lock"), f"the socket {settings.socket}"),
     ):
-        catalog = await trio.to_thread.run_sync(Catalog.open, settings.catalog_url)
-        journal = Journal(settings.home / "journal.db", boot=boot_id())
-        cache = DigestCache(settings.home / "cache" / "digests.db")
-        try:
-            async with trio.open_nursery() as writers:
-                writer: GroupCommit[Operation, Any] = GroupCommit(journal.write, MAX_GROUP)
-                registrations: GroupCommit[Registration, None] = GroupCommit(
-                    partial(_register, catalog), MAX_GROUP
+        fenced = True
+        while fenced:
+            fenced = False
+            try:
+                await _serve_as_member(settings, spool)
+            except* Fenced as group:
+                fenced = True
+                log.warning("beginning anew as a member of the catalog", reason=_first(group))
+
+
+async def _serve_as_member(settings: Settings, spool: Path) -> None:
+    """Open everything and serve until told to stop. A group with `Fenced` means that all is to be opened anew."""
+    catalog = await trio.to_thread.run_sync(Catalog.open, settings.catalog_url)
+    journal = Journal(settings.home / "journal.db", boot=boot_id())
+    cache = DigestCache(settings.home / "cache" / "digests.db")
+    try:
+        async with trio.open_nursery() as writers:
+            writer: GroupCommit[Operation, Any] = GroupCommit(journal.write, MAX_GROUP)
+            registrations: GroupCommit[Registration, None] = GroupCommit(partial(_register, catalog), MAX_GROUP)
+            await writers.start(writer.run)
+            await writers.start(registrations.run)
+            uploads = JournalledUploads(journal, writer)
+            s3, gcs = store_options(settings.store)
+            async with (
+                open_store(settings.store_url, s3=s3, gcs=gcs, journal=uploads) as store,
+                open_references(_reference_policy(settings), s3) as references,
+            ):
+                daemon = _Daemon(
+                    settings, spool, journal, writer, catalog, registrations, store, cache, references
                 )
-                await writers.start(writer.run)
-                await writers.start(registrations.run)
-                uploads = JournalledUploads(journal, writer)
-                s3, gcs = store_options(settings.store)
-                async with (
-                    open_store(settings.store_url, s3=s3, gcs=gcs, journal=uploads) as store,
-                    open_references(_reference_policy(settings), s3) as references,
-                ):
-                    daemon = _Daemon(
-                        settings, spool, journal, writer, catalog, registrations, store, cache, references
-                    )
-                    await daemon.run()
-                registrations.close()
-                writer.close()
-        finally:
-            cache.close()
-            journal.close()
-            catalog.close()
+                await daemon.run()
+            registrations.close()
+            writer.close()
+    finally:
+        cache.close()
+        journal.close()
+        catalog.close()
 
 
 def _register(catalog: Catalog, rows: Sequence[Registration]) -> list[outcome.Outcome[None]]:
     catalog.register_blobs(rows)
     return [outcome.Value(None) for _ in rows]
+
+
+def _first(problem: BaseException) -> str:
+    while isinstance(problem, BaseExceptionGroup):
+        problem = problem.exceptions[0]
+    return str(problem)
 
 
 def _reference_policy(settings: Settings) -> Policy:
@@ -162,7 +180,12 @@ class _Daemon:
         self._queue = Queue()
         self._cleaner = Cleaner(journal=journal, writer=writer, spool=spool)
         self._ending = Ending(self._queue, writer, self._cleaner.discard)
-        self._uploader = Uploader(store, catalog, calls, registrations, self._store_health)
+        self._membership = Membership(
+            daemon=identity(settings.home), catalog=catalog, calls=calls, queue=self._queue
+        )
+        self._uploader = Uploader(
+            store, catalog, calls, registrations, self._store_health, lambda: self._membership.epoch
+        )
         manifest_files = ManifestFiles(settings.home)
         tools = Tools(
             queue=self._queue,
@@ -182,7 +205,7 @@ class _Daemon:
                 expire=settings.drafts.expire,
             ),
         )
-        self._ingest = Ingest(tools, self._ending, settings.upload.submissions)
+        self._ingest = Ingest(tools, self._ending, self._membership, settings.upload.submissions)
         self._committer = Committer(
             queue=self._queue, ending=self._ending, journal=journal, catalog=catalog, calls=calls
         )
@@ -223,7 +246,7 @@ class _Daemon:
                     store=self._store.url,
                     resumed=resumed,
                 )
-                stages.start_soon(self._process)
+                stages.start_soon(self._process, stages)
                 await anext(signals)
                 stages.start_soon(self._stop_at_once, signals, stages.cancel_scope)
                 # What arrives meanwhile is accepted and waits for the next start.
@@ -235,8 +258,9 @@ class _Daemon:
                 stages.cancel_scope.cancel()
         log.info("artifactd has stopped", unfinished=len(self._queue))
 
-    async def _process(self) -> None:
-        """Settle with the store what the last process left in it, before anything new goes there."""
+    async def _process(self, stages: trio.Nursery) -> None:
+        """Join the catalog and settle what the last process left in the store, before anything new goes there."""
+        await stages.start(self._membership.run)
         await self._check_store()
         if aborted := await self._store.recover():
             log.info("aborted unfinished uploads of the last process", uploads=aborted)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from artifactd.daemon.queue.filesystems import is_network_filesystem
 
-__all__ = ["CannotStart", "locked", "prepare"]
+__all__ = ["CannotStart", "identity", "locked", "prepare"]
 
 
 class CannotStart(Exception):
@@ -30,6 +30,20 @@ def prepare(home: Path) -> Path:
     except OSError as error:
         raise CannotStart(f"{home}: cannot be used as the daemon's home: {error.strerror}") from error
     return home / "spool"
+
+
+def identity(home: Path) -> str:
+    """The name by which the daemons of this home are one and the same in a catalog; made once."""
+    path = home / "daemon-id"
+    try:
+        if not path.exists():
+            # Whole or not at all: half of a name would be another one after the next start.
+            temporary = path.with_suffix(".new")
+            temporary.write_text(os.urandom(16).hex())
+            temporary.rename(path)
+        return path.read_text()
+    except OSError as error:
+        raise CannotStart(f"{path}: cannot be made or read: {error.strerror}") from error
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from artifactd.daemon.catalog.blobs import add_blobs, find_blobs
+from artifactd.daemon.catalog.blobs import add_blobs, find_blobs, find_with_condemned, take_back
 from artifactd.daemon.catalog.commit import MAX_HEADS, commit_heads, recorded_outcomes
 from artifactd.daemon.catalog.connecting import connect, parse
 from artifactd.daemon.catalog.drafts import expire_draft, page_of_draft, part_keys, put_part, reopen_draft
@@ -18,6 +18,7 @@ from artifactd.daemon.catalog.editing import delete_version, edit_version
 from artifactd.daemon.catalog.lineage import find_run, list_run_versions, list_runs, list_users
 from artifactd.daemon.catalog.linking import link_version
 from artifactd.daemon.catalog.listing import list_collections, list_types, list_versions
+from artifactd.daemon.catalog.members import Member, check_member, hear, join
 from artifactd.daemon.catalog.migrate import migrate
 from artifactd.daemon.catalog.own_words import own_words
 from artifactd.daemon.catalog.reading import find_version
@@ -45,11 +46,14 @@ class Catalog:
     can't be cancelled. All raise `CatalogUnavailable` when the database can't answer now, and all but `commit`
     raise `InvalidRequest` for values that it can't take, such as an integer of 65 bits. Whoever opened the catalog
     closes it, when no call is under way.
+
+    Once it has joined, `commit` and what registers parts and blobs raise `Fenced` when it is a member no more.
     """
 
     def __init__(self, writer: Engine, reader: Engine) -> None:
         self._writer = writer
         self._reader = reader
+        self._member: Member | None = None
         self._migrating = threading.Lock()
         self._migrated = False
 
@@ -84,6 +88,21 @@ class Catalog:
         self._reader.dispose()
         self._writer.dispose()
 
+    def join(self, daemon: str, host: str, release: str) -> int:
+        """Take part as the daemon of this name, and fence whoever took part by that name; the current epoch."""
+        with self._writing() as connection:
+            self._member, epoch = join(connection, daemon, host, release)
+        return epoch
+
+    def hear(self, oldest_check: int) -> int:
+        """Say that nothing under way looked for blobs before the epoch `oldest_check`; the current epoch.
+
+        Raises `Fenced`.
+        """
+        assert self._member is not None
+        with self._writing() as connection:
+            return hear(connection, self._member, oldest_check)
+
     def commit(self, heads: Sequence[Head]) -> list[Committed | CommitRefused]:
         """Commit at most `MAX_HEADS` heads, in order, in one transaction; one result for each head, in order.
 
@@ -94,7 +113,7 @@ class Catalog:
         if len(heads) > MAX_HEADS:
             raise ValueError(f"{len(heads)} heads exceed the {MAX_HEADS} of one transaction")
         try:
-            with self._writing() as connection:
+            with self._writing_as_member() as connection:
                 return commit_heads(connection, heads)
         except InvalidRequest as error:
             if len(heads) == 1:
@@ -116,7 +135,7 @@ class Catalog:
 
         Raises `Conflict` and `InvalidRequest`; after `CatalogUnavailable` give it all entries again.
         """
-        with self._writing() as connection:
+        with self._writing_as_member() as connection:
             put_part(connection, part, entries, expire)
 
     def registered_parts(self, keys: Sequence[tuple[int, bytes]]) -> set[tuple[int, bytes]]:
@@ -144,9 +163,20 @@ class Catalog:
         with self._reading() as connection:
             return find_blobs(connection, entity, digests)
 
+    def reuse_blobs(self, entity: str, digests: Collection[str]) -> dict[str, BlobLocation]:
+        """`known_blobs` for one who will commit what refers to them: no collector deletes them meanwhile."""
+        with self._reading() as connection:
+            known, condemned = find_with_condemned(connection, entity, digests)
+        if condemned:
+            with self._writing() as connection:
+                take_back(connection, entity, condemned)
+                taken = find_blobs(connection, entity, condemned)
+            known = {digest: known[digest] for digest in known.keys() - condemned} | taken
+        return known
+
     def register_blobs(self, rows: Sequence[tuple[str, str, BlobLocation]]) -> None:
-        """Record `(entity, digest, location)` of stored blobs; one that is known keeps the location it has."""
-        with self._writing() as connection:
+        """Record `(entity, digest, location)` of stored blobs; see `blobs.add_blobs`."""
+        with self._writing_as_member() as connection:
             add_blobs(connection, rows)
 
     def version(
@@ -249,6 +279,13 @@ class Catalog:
     def _writing(self) -> Iterator[Connection]:
         self._migrate()
         with own_words(), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing_as_member(self) -> Iterator[Connection]:
+        with self._writing() as connection:
+            if self._member is not None:
+                check_member(connection, self._member)
             yield connection
 
     @contextmanager

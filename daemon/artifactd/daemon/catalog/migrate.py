@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
 from artifactd.daemon.catalog.dialect import is_postgresql
+from artifactd.daemon.catalog.members import fence_all
 from artifactd.daemon.catalog.records import CatalogUnusable
+from artifactd.daemon.catalog.schema import marks
 from artifactd.daemon.catalog_url import shown_catalog_url
 
 __all__ = ["check_revision", "migrate"]
@@ -32,9 +36,10 @@ def migrate(connection: Connection) -> None:
     if current == head:
         return
     if current is not None and not _is_known(script, current):
-        raise _too_new(shown_catalog_url(connection.engine.url.render_as_string()), current, head)
+        raise _too_new(connection, shown_catalog_url(connection.engine.url.render_as_string()), current, head)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    fence_all(connection, version("artifactd"))
 
 
 def check_revision(connection: Connection, shown: str) -> None:
@@ -50,7 +55,7 @@ def check_revision(connection: Connection, shown: str) -> None:
     if current is None:
         raise CatalogUnusable(f"{shown} is no catalog: it has no revision, and {head} is wanted")
     if not _is_known(script, current):
-        raise _too_new(shown, current, head)
+        raise _too_new(connection, shown, current, head)
     raise CatalogUnusable(
         f"the catalog {shown} is at revision {current}, and this release of artifactd wants {head}: "
         "start its daemon, which migrates it"
@@ -71,8 +76,9 @@ def _is_known(script: ScriptDirectory, revision: str) -> bool:
     return revision in {known.revision for known in script.walk_revisions()}
 
 
-def _too_new(shown: str, current: str, head: str | None) -> CatalogUnusable:
+def _too_new(connection: Connection, shown: str, current: str, head: str | None) -> CatalogUnusable:
+    newer = connection.execute(select(marks.c.release)).scalar_one_or_none()
     return CatalogUnusable(
-        f"the catalog {shown} is at revision {current}, and this release "
-        f"of artifactd knows revisions up to {head}: run the newer artifactd that migrated it"
+        f"the catalog {shown} was migrated by artifactd {newer} to revision {current}, and this is artifactd "
+        f"{version('artifactd')}, which knows revisions up to {head}: run the newer one here too"
     )

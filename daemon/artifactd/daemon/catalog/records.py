@@ -10,6 +10,7 @@ __all__ = [
     "CatalogUnusable",
     "CommitRefused",
     "Committed",
+    "Fenced",
     "Head",
     "Outcome",
     "Part",
@@ -127,3 +128,7 @@ class CatalogUnavailable(Exception):
 
 class CatalogUnusable(Exception):
     """This daemon can't use the catalog as it is: repeating will not help, an operator must act."""
+
+
+class Fenced(Exception):
+    """What this daemon writes does not count any more: it must join again, and begin what is unfinished anew."""

@@ -17,6 +17,9 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     UniqueConstraint,
+    false,
+    text,
+    true,
 )
 
 from artifactd.daemon.catalog.columns import TEXT
@@ -26,10 +29,12 @@ __all__ = [
     "blobs",
     "collections",
     "commits",
+    "daemons",
     "draft_entries",
     "draft_parts",
     "drafts",
     "links",
+    "marks",
     "metadata",
     "run_inputs",
     "run_outputs",
@@ -65,6 +70,11 @@ collections = Table(
     Column("created_at", Double, nullable=False),
     # Grows whenever one of the aliases moves.
     Column("revision", BigInteger, nullable=False, server_default="0"),
+    # Retention: seconds to live for versions without a ttl of their own, how many of the newest stay whatever
+    # their age says, and whether versions with aliases stay.
+    Column("ttl", BigInteger),
+    Column("keep_last", BigInteger),
+    Column("keep_aliased", Boolean, nullable=False, server_default=true()),
     UniqueConstraint("entity", "project", "name"),
     CheckConstraint("next_version >= 0", name="next_version"),
     Index(None, "entity", "project", "type", "name"),
@@ -156,8 +166,47 @@ blobs = Table(
     Column("key", TEXT, nullable=False),
     Column("offset", BigInteger, nullable=False),
     Column("length", BigInteger, nullable=False),
+    # The epoch in which the collector found that nothing refers to it; NULL since somebody relied on it again.
+    Column("condemned", BigInteger),
+    # Condemned for good: the object may be gone already.
+    Column("deleting", Boolean, nullable=False, server_default=false()),
     PrimaryKeyConstraint("entity", "digest"),
     CheckConstraint('"offset" >= 0 AND length >= 0', name="extent"),
+    Index(
+        "ix_blobs_condemned",
+        "entity",
+        "digest",
+        postgresql_where=text("condemned IS NOT NULL"),
+        sqlite_where=text("condemned IS NOT NULL"),
+    ),
+)
+
+# One row. The epoch grows with each sweep of the collector; the release is the one that migrated last.
+marks = Table(
+    "marks",
+    metadata,
+    Column("id", Integer, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("release", TEXT, nullable=False),
+    PrimaryKeyConstraint("id"),
+    CheckConstraint("id = 1", name="single"),
+)
+
+# Everybody who uploads and commits; see docs/deletion-protocol.md.
+daemons = Table(
+    "daemons",
+    metadata,
+    Column("id", TEXT, nullable=False),
+    # What the daemon writes counts only while this is the one that it got when it joined.
+    Column("generation", BigInteger, nullable=False),
+    Column("fenced", Boolean, nullable=False),
+    # No submission under way there has looked for blobs in an earlier epoch.
+    Column("oldest_check", BigInteger, nullable=False),
+    # By the database's clock.
+    Column("heard_at", Double, nullable=False),
+    Column("host", TEXT, nullable=False),
+    Column("release", TEXT, nullable=False),
+    PrimaryKeyConstraint("id"),
 )
 
 runs = Table(

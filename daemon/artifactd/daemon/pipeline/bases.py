@@ -61,7 +61,7 @@ class Bases:
 
     async def locate(self, entity: str, digests: set[str], subject: str) -> dict[str, BlobLocation]:
         """Where the blobs of a base are. Raises `ArtifactFailed` unless the catalog has them all."""
-        known = await self._calls.in_thread(partial(self._catalog.known_blobs, entity, digests))
+        known = await self._calls.in_thread(partial(self._catalog.reuse_blobs, entity, digests))
         if lost := digests - known.keys():
             raise ArtifactFailed(
                 f"the store has lost {min(lost)} of the version it was made from", subject=subject

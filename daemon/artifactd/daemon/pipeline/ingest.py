@@ -6,6 +6,7 @@ import time
 
 import trio
 
+from artifactd.daemon.pipeline.membership import Membership
 from artifactd.daemon.pipeline.work import Tools, Work
 from artifactd.daemon.queue.ending import Ending
 from artifactd.daemon.queue.submissions import Submission
@@ -17,8 +18,9 @@ __all__ = ["Ingest"]
 class Ingest:
     """Processes up to `submissions` at the same time; those that cannot become ready fail."""
 
-    def __init__(self, tools: Tools, ending: Ending, submissions: int) -> None:
+    def __init__(self, tools: Tools, ending: Ending, membership: Membership, submissions: int) -> None:
         self._tools = tools
+        self._membership = membership
         self._ending = ending
         self._slots = trio.Semaphore(submissions)
         self._taking = trio.CancelScope()
@@ -41,6 +43,7 @@ class Ingest:
     async def _process(self, submission: Submission) -> None:
         failure: ArtifactdError | None = None
         submission.started_at = time.monotonic()
+        submission.began = self._membership.epoch
         with trio.CancelScope() as submission.scope:
             try:
                 # Between being taken and this line it may have been dropped, with one that it was logged after.

@@ -57,7 +57,10 @@ class Progress(Protocol):
 
 
 class Uploader:
-    """Shared by all submissions of the daemon. `uploaded_bytes` counts what was sent since the start."""
+    """Shared by all submissions of the daemon. `uploaded_bytes` counts what was sent since the start.
+
+    `epoch` gives the catalog's, as last heard: it becomes part of new keys.
+    """
 
     def __init__(
         self,
@@ -66,12 +69,14 @@ class Uploader:
         calls: CatalogCalls,
         registrations: GroupCommit[Registration, None],
         health: Health,
+        epoch: Callable[[], int],
     ) -> None:
         self._store = store
         self._catalog = catalog
         self._calls = calls
         self._registrations = registrations
         self._health = health
+        self._epoch = epoch
         self._flights = Flights()
         self.uploaded_bytes = 0
 
@@ -98,45 +103,43 @@ class Uploader:
         digests = [blob.digest for blob in blobs]
         if not digests:
             return
-        known = await self._calls.in_thread(partial(self._catalog.known_blobs, entity, digests))
+        known = await self._calls.in_thread(partial(self._catalog.reuse_blobs, entity, digests))
         missing = [blob for blob in blobs if blob.digest not in known]
         if not missing:
             return
         progress.uploading()
-        await self._put_small(entity, [blob for blob in missing if blob.size <= SMALL], progress)
-        for blob in missing:
+        keyed = [(blob_key(entity, blob.digest, self._epoch()), blob) for blob in missing]
+        await self._put_small([(key, blob) for key, blob in keyed if blob.size <= SMALL], progress)
+        for key, blob in keyed:
             if blob.size > SMALL:
-                await self._put_large(entity, blob, progress)
-        stored = [
-            (entity, blob.digest, BlobLocation(blob_key(entity, blob.digest), 0, blob.size)) for blob in missing
-        ]
+                await self._put_large(key, blob, progress)
+        stored = [(entity, blob.digest, BlobLocation(key, 0, blob.size)) for key, blob in keyed]
         await self._calls.repeat(partial(self._registrations.submit, *stored))
         self.uploaded_bytes += sum(blob.size for blob in missing)
 
-    async def _put_small(self, entity: str, blobs: Sequence[Blob], progress: Progress) -> None:
-        pending = [(blob, await _bytes_of(blob)) for blob in blobs]
+    async def _put_small(self, blobs: Sequence[tuple[str, Blob]], progress: Progress) -> None:
+        pending = [(key, blob, await _bytes_of(blob)) for key, blob in blobs]
         failures: Counter[Kind] = Counter()
         while pending:
-            items = [(blob_key(entity, blob.digest), data) for blob, data in pending]
-            errors = await self._store.put_batch(items)
+            errors = await self._store.put_batch([(key, data) for key, _, data in pending])
             failed = [(item, error) for item, error in zip(pending, errors, strict=True) if error is not None]
             pending = [item for item, _ in failed]
             if failed:
                 failures.update({error.kind for _, error in failed})
-                (blob, _), error = min(
+                (_, blob, _), error = min(
                     failed, key=lambda item: delay(item[1].kind, failures[item[1].kind], 0.0) is not None
                 )
                 await self._pause(blob, error, failures[error.kind], progress)
             else:
                 self._recovered(progress)
 
-    async def _put_large(self, entity: str, blob: Blob, progress: Progress) -> None:
+    async def _put_large(self, key: str, blob: Blob, progress: Progress) -> None:
         # An outage, or credentials that expired, cost nothing of the attempts that other failures have.
         failures: Counter[Kind] = Counter()
         while True:
             try:
                 async with blob.open() as source:
-                    await self._store.put(blob_key(entity, blob.digest), source, digest=blob.digest)
+                    await self._store.put(key, source, digest=blob.digest)
             except StoreError as error:
                 failures[error.kind] += 1
                 await self._pause(blob, error, failures[error.kind], progress)

@@ -47,6 +47,8 @@ class Submission:
     bytes_done: int = 0
     started_at: float | None = None
     """Monotonic time at which a worker took it."""
+    began: int | None = None
+    """The catalog's epoch when a worker took it."""
     waiting_for: str | None = None
     """Why it does not move, when that is not the order of commits."""
     manifest: str | None = None
