@@ -1,4 +1,4 @@
-"""`python -m artifactd.daemon serve`, `doctor`, `verify`: parse, configure, run. Exit codes are those of sysexits.h."""
+"""`python -m artifactd.daemon COMMAND`: parse, configure, run. Exit codes are those of sysexits.h."""
 
 from __future__ import annotations
 
