@@ -214,7 +214,7 @@ def test_an_interrupt_is_exit_130(monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["status"]) == 130
 
 
-@pytest.mark.parametrize("command", ["serve", "doctor"])
+@pytest.mark.parametrize("command", ["serve", "doctor", "verify"])
 def test_a_command_of_the_daemon_names_the_missing_extra(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -223,7 +223,7 @@ def test_a_command_of_the_daemon_names_the_missing_extra(
     assert "pip install 'artifactd[daemon]'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["serve", "doctor"])
+@pytest.mark.parametrize("command", ["serve", "doctor", "verify"])
 def test_a_command_of_the_daemon_is_run_with_its_arguments(
     command: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

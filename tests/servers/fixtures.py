@@ -1,8 +1,9 @@
-"""A pytest plugin: each server is started once in a session, when the first test asks for it."""
+"""A pytest plugin: each server is started once in a session, when the first test asks for it; URLs of catalogs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +63,23 @@ def pgbouncer_port(postgres_server: Postgres) -> Iterator[int]:
         pytest.skip("PgBouncer is not installed: a catalog behind a proxy that pools transactions is not tested")
     with pgbouncer(postgres_server) as port:
         yield port
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/home/catalog.db"
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Postgres) -> Iterator[str]:
+    name = postgres_server.new_database()
+    yield postgres_server.url(name)
+    # A connection that a test forgot must not keep it.
+    postgres_server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def catalog_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database; one parameter for each database that the catalog supports."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url

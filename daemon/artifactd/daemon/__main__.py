@@ -1,4 +1,4 @@
-"""`python -m artifactd.daemon serve` and `doctor`: parse, configure, run. Exit codes are those of sysexits.h."""
+"""`python -m artifactd.daemon COMMAND`: parse, configure, run. Exit codes are those of sysexits.h."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from artifactd.daemon import doctor
 from artifactd.daemon.app import serve
 from artifactd.daemon.catalog.records import CatalogUnavailable, CatalogUnusable
 from artifactd.daemon.home import CannotStart
+from artifactd.daemon.maintenance import verify
 from artifactd.daemon.observe.logs import configure
 from artifactd.daemon.queue.journal_schema import JournalTooNew
 from artifactd.daemon.settings import BadSetting, Settings, load
-from artifactd.daemon.stores.base import StoreUnusable
+from artifactd.daemon.stores.base import StoreError, StoreUnusable
 
 __all__ = ["main"]
 
+EX_UNAVAILABLE = 69
 EX_CONFIG = 78
 INTERRUPTED = 130
 
@@ -32,7 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = load(home=options.home, store=options.store, catalog=options.catalog, config=options.config)
-        return _serve(settings) if options.command == "serve" else doctor.run(settings, as_object=options.json)
+        if options.command == "serve":
+            return _serve(settings)
+        if options.command == "verify":
+            return _verify(settings, read_data=options.read_data, as_object=options.json)
+        return doctor.run(settings, as_object=options.json)
     except BadSetting as error:
         return _fail(error, EX_CONFIG)
     except KeyboardInterrupt:
@@ -49,6 +55,19 @@ def _serve(settings: Settings) -> int:
     except* (CannotStart, CatalogUnusable, CatalogUnavailable, JournalTooNew, StoreUnusable) as group:
         problem = group
     return 0 if problem is None else _fail(problem, EX_CONFIG)
+
+
+def _verify(settings: Settings, *, read_data: bool, as_object: bool) -> int:
+    problem: BaseException | None = None
+    code = EX_CONFIG
+    try:
+        return verify.run(settings, read_data=read_data, as_object=as_object)
+    except* (CatalogUnusable, StoreUnusable) as group:
+        problem = group
+    except* (CatalogUnavailable, StoreError) as group:
+        problem, code = group, EX_UNAVAILABLE
+    assert problem is not None
+    return _fail(problem, code)
 
 
 def _allow_many_connections() -> None:
@@ -74,20 +93,32 @@ def _parser() -> argparse.ArgumentParser:
         description="Run the daemon in the foreground. It logs one line when it is ready. The first SIGTERM or "
         "SIGINT finishes what is under way, the second stops at once; either way nothing accepted is lost.",
     )
-    serving.add_argument(
-        "--catalog",
-        metavar="URL",
-        help="sqlite:///file, or postgresql://host/database for several nodes (default: in the home)",
-    )
     examining = commands.add_parser(
         "doctor",
         help="examine the store",
         description="Try what the store can do and whether the credentials suffice, with a few objects below "
         "artifactd-probe/ that are removed again. Exits with 0 if artifactd can work with it, else with 1.",
     )
-    examining.add_argument("--json", action="store_true", help="print a JSON object")
     examining.set_defaults(catalog=None)
-    for command in (serving, examining):
+    verifying = commands.add_parser(
+        "verify",
+        help="check the catalog against the store",
+        description="Check that the store has every blob and every manifest of the catalog. Changes nothing, and "
+        "daemons may work meanwhile. Exits with 0 if all is well, with 1 if something is wrong, with 69 if store "
+        "or catalog cannot be reached.",
+    )
+    verifying.add_argument(
+        "--read-data", action="store_true", help="read every blob, and compare its bytes with its digest"
+    )
+    for command in (serving, verifying):
+        command.add_argument(
+            "--catalog",
+            metavar="URL",
+            help="sqlite:///file, or postgresql://host/database for several nodes (default: in the home)",
+        )
+    for command in (examining, verifying):
+        command.add_argument("--json", action="store_true", help="print a JSON object")
+    for command in (serving, examining, verifying):
         command.add_argument(
             "--home", type=Path, help="state directory (default: $ARTIFACTD_HOME, else the user's own)"
         )

@@ -12,6 +12,7 @@ from typing import Any
 
 import trio
 
+from artifactd.daemon.console import plain, show
 from artifactd.daemon.settings import BadSetting, Settings
 from artifactd.daemon.stores.base import StoreUnusable
 from artifactd.daemon.stores.doctor.examine import examine
@@ -31,11 +32,11 @@ def run(settings: Settings, *, as_object: bool) -> int:
     """
     s3, gcs = store_options(settings.store)
     try:
-        report = trio.run(examine, settings.store_url, s3, gcs, _show)
+        report = trio.run(examine, settings.store_url, s3, gcs, show)
     except StoreUnusable as error:
         raise BadSetting(str(error)) from error
     finally:
-        _show("")
+        show("")
     if as_object:
         print(json.dumps(as_json(report), indent=2, ensure_ascii=False))
     elif sys.stdout.isatty():
@@ -58,40 +59,28 @@ def as_json(report: Report) -> dict[str, Any]:
 def as_lines(report: Report) -> Iterator[str]:
     """For programs: level, topic, what was found and what follows, with tabs between them; then what was left."""
     for finding in report.findings:
-        yield "\t".join(_plain(text) for text in (finding.level, finding.topic, finding.found, finding.follows))
+        yield "\t".join(plain(text) for text in (finding.level, finding.topic, finding.found, finding.follows))
     for name in report.left:
-        yield f"left\t{_plain(name)}"
+        yield f"left\t{plain(name)}"
 
 
 def as_table(report: Report, width: int) -> Iterator[str]:
     """For people, in lines of at most `width` columns as far as words allow."""
-    yield f"store {_plain(report.url)}"
+    yield f"store {plain(report.url)}"
     yield ""
     topics = max(len(finding.topic) for finding in report.findings)
     margin = " " * (_LEVELS + topics + 4)
     for finding in report.findings:
         head = f"{finding.level:{_LEVELS}}  {finding.topic:{topics}}  "
-        yield from textwrap.wrap(_plain(finding.found), width, initial_indent=head, subsequent_indent=margin)
+        yield from textwrap.wrap(plain(finding.found), width, initial_indent=head, subsequent_indent=margin)
         if finding.follows:
             yield from textwrap.wrap(
-                _plain(finding.follows), width, initial_indent=f"{margin}→ ", subsequent_indent=f"{margin}  "
+                plain(finding.follows), width, initial_indent=f"{margin}→ ", subsequent_indent=f"{margin}  "
             )
     yield ""
     if report.left:
         yield "these probe objects could not be removed:"
-        yield from (f"  {_plain(name)}" for name in report.left)
+        yield from (f"  {plain(name)}" for name in report.left)
     yield (
         "artifactd can work with this store" if report.works else "artifactd cannot work with this store like this"
     )
-
-
-def _plain(text: str) -> str:
-    """What a server says, without what would move a terminal's cursor or break a line."""
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
-def _show(step: str) -> None:
-    """Say what is being done, on one line that is written over, to whoever watches standard error."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{step + ' …' if step else ''}")
-        sys.stderr.flush()

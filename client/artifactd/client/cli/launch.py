@@ -1,4 +1,4 @@
-"""`artifactd serve`, `doctor` and `demo`: commands of the extras, run in place of this process."""
+"""`artifactd serve`, `doctor`, `verify` and `demo`: commands of the extras, run in place of this process."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ __all__ = ["add_commands", "run"]
 _COMMANDS = {
     "serve": "run the daemon in the foreground",
     "doctor": "examine the store: what it can do, and whether the credentials suffice",
+    "verify": "check the catalog against the store: whether every blob is there, and whole",
     "demo": "train, log, kill the daemon half-way, and check every promise",
 }
 
 _ARGUMENTS = {
     "serve": ("artifactd.daemon", "serve"),
     "doctor": ("artifactd.daemon", "doctor"),
+    "verify": ("artifactd.daemon", "verify"),
     "demo": ("artifactd.client.demo",),
 }
 _DAEMON = ("daemon", ("trio", "msgspec", "apsw", "sqlalchemy", "alembic", "structlog"))
 _NEEDS = {
     "serve": _DAEMON,
     "doctor": _DAEMON,
+    "verify": _DAEMON,
     "demo": ("demo", ("trio", "apsw", "sklearn")),
 }
 

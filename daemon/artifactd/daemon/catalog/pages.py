@@ -51,7 +51,7 @@ def page_of_blobs(connection: Connection, entity: str, after: str) -> list[BlobR
     """The next `PAGE` blobs of an entity behind the digest `after`, by digest; fewer at the end."""
     rows = connection.execute(
         select(*blobs.c["digest", "key", "offset", "length"])
-        .where(blobs.c.entity == entity, blobs.c.digest > after)
+        .where(blobs.c.entity == entity, blobs.c.digest > after, ~blobs.c.deleting)
         .order_by(blobs.c.digest)
         .limit(PAGE)
     )

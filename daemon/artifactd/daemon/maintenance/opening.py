@@ -1,0 +1,57 @@
+"""Opening what maintenance works on: the catalog, to read only, and the store. A daemon need not run, and may."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing
+from typing import NoReturn
+
+import trio
+
+from artifactd.daemon.catalog.reader import CatalogReader
+from artifactd.daemon.settings import Settings
+from artifactd.daemon.stores.base import SentPart, Store, StoreUnusable, UnfinishedUpload
+from artifactd.daemon.stores.factory import open_store, store_options
+
+__all__ = ["open_to_read"]
+
+
+@asynccontextmanager
+async def open_to_read(settings: Settings) -> AsyncIterator[tuple[CatalogReader, Store]]:
+    """The catalog's reader and the store, of which nothing is changed, while the context lasts.
+
+    Raises `CatalogUnusable`, `CatalogUnavailable`, and `StoreUnusable`, also for `memory:`, where nothing outlives
+    a daemon.
+    """
+    if settings.store_url == "memory:":
+        raise StoreUnusable("the store memory: is inside its daemon, and ends with it: nothing to verify")
+    s3, gcs = store_options(settings.store)
+    with closing(await trio.to_thread.run_sync(CatalogReader.open, settings.catalog_url)) as catalog:
+        async with open_store(settings.store_url, s3=s3, gcs=gcs, journal=_NoUploads()) as store:
+            yield catalog, store
+
+
+class _NoUploads:
+    """The `UploadJournal` of a process that uploads nothing."""
+
+    async def creating(self, key: str) -> None:
+        _refuse()
+
+    async def created(self, key: str, upload_id: str, part_size: int) -> None:
+        _refuse()
+
+    def sent(self, key: str, upload_id: str, parts: Sequence[SentPart]) -> None:
+        _refuse()
+
+    async def ended(self, key: str) -> None:
+        _refuse()
+
+    async def unfinished(self) -> list[UnfinishedUpload]:
+        _refuse()
+
+    async def parts(self, key: str) -> list[SentPart]:
+        _refuse()
+
+
+def _refuse() -> NoReturn:
+    raise AssertionError("maintenance uploads nothing")
