@@ -85,13 +85,8 @@ def test_what_a_killed_daemon_left_in_the_log_is_read(tmp_path: Path, name: str)
     path = tmp_path / name
     Catalog.open(parse("sqlite:///x").set(database=str(path))).close()
     code = (
-<<<<<<< HEAD
-        "import sqlite3, os, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit(); "
-        "os._exit(0)"
-=======
         "import os, sqlite3, sys; _, path, row = sys.argv; connection = sqlite3.connect(path); "
         "connection.execute(row); connection.commit(); os._exit(0)"
->>>>>>> verify
     )
     row = "INSERT INTO blobs (entity, digest, key, \"offset\", length) VALUES ('team', 'd', 'k', 0, 7)"
     subprocess.run([sys.executable, "-c", code, str(path), row], check=True)

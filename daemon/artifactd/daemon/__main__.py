@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,8 +17,9 @@ import trio
 from artifactd.daemon import doctor
 from artifactd.daemon.app import serve
 from artifactd.daemon.catalog.records import CatalogUnavailable, CatalogUnusable
+from artifactd.daemon.catalog.retention import Policy
 from artifactd.daemon.home import CannotStart
-from artifactd.daemon.maintenance import verify
+from artifactd.daemon.maintenance import gc, retention, verify
 from artifactd.daemon.observe.logs import configure
 from artifactd.daemon.queue.journal_schema import JournalTooNew
 from artifactd.daemon.settings import BadSetting, Settings, load
@@ -34,11 +37,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = load(home=options.home, store=options.store, catalog=options.catalog, config=options.config)
-        if options.command == "serve":
-            return _serve(settings)
-        if options.command == "verify":
-            return _verify(settings, read_data=options.read_data, as_object=options.json)
-        return doctor.run(settings, as_object=options.json)
+        match options.command:
+            case "serve":
+                return _serve(settings)
+            case "verify":
+                return _maintain(
+                    partial(verify.run, settings, read_data=options.read_data, as_object=options.json)
+                )
+            case "gc":
+                return _maintain(
+                    partial(gc.run, settings, delete=options.delete, wait=options.wait, as_object=options.json)
+                )
+            case "retention":
+                return _maintain(partial(retention.run, settings, options.collection, _policy(options)))
+            case _:
+                return doctor.run(settings, as_object=options.json)
     except BadSetting as error:
         return _fail(error, EX_CONFIG)
     except KeyboardInterrupt:
@@ -57,11 +70,20 @@ def _serve(settings: Settings) -> int:
     return 0 if problem is None else _fail(problem, EX_CONFIG)
 
 
-def _verify(settings: Settings, *, read_data: bool, as_object: bool) -> int:
+def _policy(options: argparse.Namespace) -> Policy | None:
+    """What is asked for, None to leave it as it is."""
+    if options.forever:
+        return Policy()
+    if options.ttl is None and options.keep_last is None:
+        return None
+    return Policy(options.ttl, options.keep_last, options.keep_aliased)
+
+
+def _maintain(command: Callable[[], int]) -> int:
     problem: BaseException | None = None
     code = EX_CONFIG
     try:
-        return verify.run(settings, read_data=read_data, as_object=as_object)
+        return command()
     except* (CatalogUnusable, StoreUnusable) as group:
         problem = group
     except* (CatalogUnavailable, StoreError) as group:
@@ -110,15 +132,49 @@ def _parser() -> argparse.ArgumentParser:
     verifying.add_argument(
         "--read-data", action="store_true", help="read every blob, and compare its bytes with its digest"
     )
-    for command in (serving, verifying):
+    collecting = commands.add_parser(
+        "gc",
+        help="delete versions whose time is over, and blobs that nothing refers to",
+        description="Say what retention is over for and what nothing refers to; with --delete, delete it. "
+        "Daemons may upload and commit meanwhile: what they may be relying on stays until the next time. Exits "
+        "with 1 if a manifest is damaged (nothing of its entity is deleted then), with 69 if store or catalog "
+        "cannot be reached.",
+    )
+    collecting.add_argument("--delete", action="store_true", help="delete; without it nothing is changed")
+    collecting.add_argument(
+        "--wait",
+        type=_seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="how long to wait for daemons that may rely on what is to be deleted (default: 60)",
+    )
+    retaining = commands.add_parser(
+        "retention",
+        help="say how long the versions of a collection stay",
+        description="Give a collection a policy, which artifactd gc carries out, or show what was given. A "
+        "version with a ttl of its own goes after that.",
+    )
+    retaining.add_argument("collection", nargs="?", type=_collection, metavar="ENTITY/PROJECT/NAME")
+    retaining.add_argument("--ttl", type=_duration, metavar="TIME", help="delete what is older: 36h, 30d, 8w")
+    retaining.add_argument(
+        "--keep-last", type=_count, metavar="N", help="but for the newest N; without --ttl all others go"
+    )
+    retaining.add_argument(
+        "--keep-aliased",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="but for versions with an alias, latest too (default)",
+    )
+    retaining.add_argument("--forever", action="store_true", help="keep all again")
+    for command in (serving, verifying, collecting, retaining):
         command.add_argument(
             "--catalog",
             metavar="URL",
             help="sqlite:///file, or postgresql://host/database for several nodes (default: in the home)",
         )
-    for command in (examining, verifying):
+    for command in (examining, verifying, collecting):
         command.add_argument("--json", action="store_true", help="print a JSON object")
-    for command in (serving, examining, verifying):
+    for command in (serving, examining, verifying, collecting, retaining):
         command.add_argument(
             "--home", type=Path, help="state directory (default: $ARTIFACTD_HOME, else the user's own)"
         )
@@ -127,6 +183,32 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--config", type=Path, metavar="FILE", help="artifactd.toml to read")
     return parser
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,15}", text):
+        raise ValueError(text)
+    return int(text)
+
+
+def _duration(text: str) -> int:
+    try:
+        return retention.as_seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _collection(text: str) -> str:
+    if text.count("/") != 2 or not all(text.split("/")):
+        raise argparse.ArgumentTypeError(f"{text!r} is no collection: use ENTITY/PROJECT/NAME")
+    return text
 
 
 if __name__ == "__main__":

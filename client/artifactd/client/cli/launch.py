@@ -1,4 +1,4 @@
-"""`artifactd serve`, `doctor`, `verify` and `demo`: commands of the extras, run in place of this process."""
+"""`artifactd serve`, `doctor`, `gc` and others: commands of the extras, run in place of this process."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ _COMMANDS = {
     "serve": "run the daemon in the foreground",
     "doctor": "examine the store: what it can do, and whether the credentials suffice",
     "verify": "check the catalog against the store: whether every blob is there, and whole",
+    "gc": "delete versions whose time is over, and blobs that nothing refers to",
+    "retention": "say how long the versions of a collection stay",
     "demo": "train, log, kill the daemon half-way, and check every promise",
 }
 
@@ -21,6 +23,8 @@ _ARGUMENTS = {
     "serve": ("artifactd.daemon", "serve"),
     "doctor": ("artifactd.daemon", "doctor"),
     "verify": ("artifactd.daemon", "verify"),
+    "gc": ("artifactd.daemon", "gc"),
+    "retention": ("artifactd.daemon", "retention"),
     "demo": ("artifactd.client.demo",),
 }
 _DAEMON = ("daemon", ("trio", "msgspec", "apsw", "sqlalchemy", "alembic", "structlog"))
@@ -28,6 +32,8 @@ _NEEDS = {
     "serve": _DAEMON,
     "doctor": _DAEMON,
     "verify": _DAEMON,
+    "gc": _DAEMON,
+    "retention": _DAEMON,
     "demo": ("demo", ("trio", "apsw", "sklearn")),
 }
 

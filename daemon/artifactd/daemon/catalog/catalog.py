@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from artifactd.daemon.catalog.blobs import add_blobs, find_blobs, find_with_condemned, take_back
 from artifactd.daemon.catalog.commit import MAX_HEADS, commit_heads, recorded_outcomes
-from artifactd.daemon.catalog.connecting import connect, parse
+from artifactd.daemon.catalog.connecting import close, connect, parse, writing
 from artifactd.daemon.catalog.drafts import expire_draft, page_of_draft, part_keys, put_part, reopen_draft
 from artifactd.daemon.catalog.editing import delete_version, edit_version
 from artifactd.daemon.catalog.lineage import find_run, list_run_versions, list_runs, list_users
@@ -79,14 +79,13 @@ class Catalog:
     def _migrate(self) -> None:
         with self._migrating:
             if not self._migrated:
-                with own_words(), self._writer.begin() as connection:
+                with writing(self._writer) as connection:
                     migrate(connection)
                 self._migrated = True
 
     def close(self) -> None:
         """Close every connection; on SQLite the last one, the writer's, checkpoints."""
-        self._reader.dispose()
-        self._writer.dispose()
+        close(self._reader, self._writer)
 
     def join(self, daemon: str, host: str, release: str) -> int:
         """Take part as the daemon of this name, and fence whoever took part by that name; the current epoch."""
@@ -278,7 +277,7 @@ class Catalog:
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         self._migrate()
-        with own_words(), self._writer.begin() as connection:
+        with writing(self._writer) as connection:
             yield connection
 
     @contextmanager

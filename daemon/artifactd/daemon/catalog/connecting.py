@@ -11,6 +11,11 @@ Who only reads has engines of its own: another process beside the daemon, that c
 
 from __future__ import annotations
 
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,12 +25,15 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-from artifactd.daemon.catalog.records import CatalogUnusable
+from artifactd.daemon.catalog.own_words import own_words
+from artifactd.daemon.catalog.records import CatalogUnavailable, CatalogUnusable
 
-__all__ = ["connect", "connect_to_read", "parse"]
+__all__ = ["close", "connect", "connect_to_read", "parse", "writing"]
 
 _WANTED = "use sqlite:///FILE or postgresql://HOST/DATABASE"
 _BUSY_MILLISECONDS = 10_000
+_TURN_SECONDS = 0.002
+"""Between two looks whether another process has ended its turn."""
 
 _SQLITE = {"isolation_level": None}
 """pysqlite begins no transaction of its own, so that our BEGIN covers the reads too."""
@@ -113,6 +121,47 @@ def _postgresql_engine(url: URL, begin: str, *, ping: bool) -> Engine:
     )
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes. Raises `CatalogUnavailable` when the database can't answer, `InvalidRequest`."""
+    with own_words(), engine.connect() as connection, _turn(engine), connection.begin():
+        yield connection
+
+
+def close(reader: Engine, writer: Engine) -> None:
+    """Close every connection; on SQLite the last one, the writer's, checkpoints."""
+    reader.dispose()
+    with suppress(CatalogUnavailable), _turn(writer):
+        writer.dispose()
+
+
+@contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    """On SQLite, one process at a time writes and checkpoints: its own locks let others in between the two."""
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    fd = os.open(f"{engine.url.database}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _lock(fd)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _lock(fd: int) -> None:
+    deadline = time.monotonic() + _BUSY_MILLISECONDS / 1000
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise CatalogUnavailable("another process has been writing to the catalog for too long") from None
+            time.sleep(_TURN_SECONDS)
+        else:
+            return
 
 
 def _sqlite(url: URL) -> tuple[Engine, Engine]:

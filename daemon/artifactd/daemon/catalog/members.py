@@ -10,7 +10,17 @@ from artifactd.daemon.catalog.dialect import insert, now
 from artifactd.daemon.catalog.records import Fenced
 from artifactd.daemon.catalog.schema import daemons, marks
 
-__all__ = ["Member", "check_member", "current_epoch", "fence_all", "fence_silent", "hear", "horizon", "join"]
+__all__ = [
+    "Member",
+    "check_member",
+    "current_epoch",
+    "fence_all",
+    "fence_silent",
+    "hear",
+    "horizon",
+    "join",
+    "list_members",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,17 @@ def horizon(connection: Connection) -> int:
             .group_by(marks.c.epoch)
         ).scalar_one()
     )
+
+
+def list_members(connection: Connection) -> list[tuple[str, int, float]]:
+    """The members: who it is, its oldest check, and how many seconds ago it was heard; the oldest check first."""
+    rows = connection.execute(
+        select(*daemons.c["id", "host", "oldest_check", "heard_at"])
+        .where(~daemons.c.fenced)
+        .order_by(daemons.c.oldest_check, daemons.c.id)
+    )
+    clock = now(connection)
+    return [(f"{id} on {host}", oldest, max(0.0, clock - heard)) for id, host, oldest, heard in rows]
 
 
 def fence_silent(connection: Connection, seconds: float) -> list[str]:

@@ -1,19 +1,28 @@
-"""Opening what maintenance works on: the catalog, to read only, and the store. A daemon need not run, and may."""
+"""Opening what maintenance works on: the catalog and the store. A daemon need not run, and may."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from typing import NoReturn
 
 import trio
 
+from artifactd.daemon.catalog.collector import Collector
 from artifactd.daemon.catalog.reader import CatalogReader
 from artifactd.daemon.settings import Settings
 from artifactd.daemon.stores.base import SentPart, Store, StoreUnusable, UnfinishedUpload
 from artifactd.daemon.stores.factory import open_store, store_options
 
-__all__ = ["open_to_read"]
+__all__ = ["open_to_collect", "open_to_read"]
+
+
+@asynccontextmanager
+async def open_to_collect(settings: Settings) -> AsyncIterator[tuple[Collector, Store]]:
+    """The catalog's collector and the store while the context lasts; raises what `open_to_read` does."""
+    with closing(await trio.to_thread.run_sync(Collector.open, settings.catalog_url)) as collector:
+        async with _open_store(settings) as store:
+            yield collector, store
 
 
 @asynccontextmanager
@@ -23,12 +32,18 @@ async def open_to_read(settings: Settings) -> AsyncIterator[tuple[CatalogReader,
     Raises `CatalogUnusable`, `CatalogUnavailable`, and `StoreUnusable`, also for `memory:`, where nothing outlives
     a daemon.
     """
-    if settings.store_url == "memory:":
-        raise StoreUnusable("the store memory: is inside its daemon, and ends with it: nothing to verify")
-    s3, gcs = store_options(settings.store)
     with closing(await trio.to_thread.run_sync(CatalogReader.open, settings.catalog_url)) as catalog:
-        async with open_store(settings.store_url, s3=s3, gcs=gcs, journal=_NoUploads()) as store:
+        async with _open_store(settings) as store:
             yield catalog, store
+
+
+def _open_store(settings: Settings) -> AbstractAsyncContextManager[Store]:
+    if settings.store_url == "memory:":
+        raise StoreUnusable(
+            "the store memory: is inside its daemon, and ends with it: there is nothing to look at"
+        )
+    s3, gcs = store_options(settings.store)
+    return open_store(settings.store_url, s3=s3, gcs=gcs, journal=_NoUploads())
 
 
 class _NoUploads:

@@ -10,7 +10,7 @@ from artifactd.daemon.console import plain
 from artifactd.daemon.maintenance.findings import Finding
 from artifactd.daemon.maintenance.report import Report
 
-__all__ = ["as_json", "as_lines", "as_text", "progress"]
+__all__ = ["as_json", "as_lines", "as_text", "in_bytes", "progress"]
 
 _UNITS = ("KiB", "MiB", "GiB", "TiB")
 
@@ -55,7 +55,7 @@ def as_text(report: Report) -> Iterator[str]:
 def progress(report: Report) -> str:
     """What was looked at so far, in a line."""
     checked, found = report.checked, report.findings.total
-    read = f", {_bytes(checked.read)} read" if report.read_data else ""
+    read = f", {in_bytes(checked.read)} read" if report.read_data else ""
     return f"{checked.blobs:,} blobs{read}, {checked.versions:,} versions, {found:,} findings"
 
 
@@ -63,10 +63,10 @@ def _summary(report: Report) -> Iterator[tuple[str, str]]:
     checked, findings = report.checked, report.findings
     yield "catalog", plain(report.catalog)
     yield "store", plain(report.store)
-    read = f", {_bytes(checked.read)} read" if report.read_data else ""
-    yield "blobs", f"{checked.blobs:,} of {_bytes(checked.bytes)}{read}"
+    read = f", {in_bytes(checked.read)} read" if report.read_data else ""
+    yield "blobs", f"{checked.blobs:,} of {in_bytes(checked.bytes)}{read}"
     yield "versions", f"{checked.versions:,} with {checked.entries:,} entries"
-    yield "orphans", f"{checked.orphans:,} objects of {_bytes(checked.orphan_bytes)} that no row names"
+    yield "orphans", f"{checked.orphans:,} objects of {in_bytes(checked.orphan_bytes)} that no row names"
     counts = ", ".join(f"{count:,} {kind}" for kind, count in findings.counts.items() if count)
     unseen = f" (the first {len(findings.kept):,} are listed)" if findings.more else ""
     yield "findings", (counts or "none") + unseen
@@ -82,7 +82,7 @@ def _versions(finding: Finding) -> list[str]:
     return [*finding.versions, "…"] if finding.more_versions else finding.versions
 
 
-def _bytes(count: int) -> str:
+def in_bytes(count: int) -> str:
     if count < 1 << 10:
         return f"{count} B"
     power = min((count.bit_length() - 1) // 10, len(_UNITS))
