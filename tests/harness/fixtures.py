@@ -15,6 +15,7 @@ from artifactd.client import Client
 from harness.daemon import DaemonProcess
 from harness.mischief import Gate
 from harness.places import Place, directory, new_bucket
+from servers.process import S3Server
 
 __all__ = ["MakeDaemon"]
 
@@ -42,14 +43,15 @@ def directory_place(tmp_path: Path) -> Place:
     return directory(tmp_path / "blobs")
 
 
-@pytest.fixture(params=["file", "s3"])
+@pytest.fixture
+def bucket_place(juicefs_server: S3Server) -> Place:
+    return new_bucket(juicefs_server)
+
+
+@pytest.fixture(params=["directory_place", "bucket_place"], ids=["file", "s3"])
 def place(request: pytest.FixtureRequest) -> Place:
     """Each kind of store in turn."""
-    found: Place
-    if request.param == "file":
-        found = request.getfixturevalue("directory_place")
-    else:
-        found = new_bucket(request.getfixturevalue("juicefs_server"))
+    found: Place = request.getfixturevalue(request.param)
     return found
 
 
