@@ -143,7 +143,9 @@ def _turn(engine: Engine) -> Iterator[None]:
     if engine.dialect.name != "sqlite":
         yield
         return
-    fd = os.open(f"{engine.url.database}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    # The directory, since closing the file itself would free SQLite's own locks.
+    assert engine.url.database is not None
+    fd = os.open(Path(engine.url.database).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _lock(fd)
         yield
