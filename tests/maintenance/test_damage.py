@@ -190,7 +190,7 @@ def test_what_is_logged_meanwhile_raises_no_alarm(
     request: pytest.FixtureRequest,
 ) -> None:
     home = make_home(directory_place, request.getfixturevalue(catalog))
-    workload = Workload(["a", "b", "c"], [Shape.TINY, Shape.PACKED, Shape.PLAIN], processes=2, pause=0.02)
+    workload = Workload(["a", "b", "c"], [Shape.TINY, Shape.PACKED, Shape.PLAIN], processes=2, pause=0.3)
     with running_clients(home.daemon, workload, tmp_path / "ledger") as clients:
         counts = [home.report("--read-data", code=0)["checked"]["versions"] for _ in range(4)]
         clients.stop()
