@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,8 @@ from harness.contents import Shape
 from harness.daemon import ENTITY, PROJECT, DaemonProcess
 from harness.fixtures import MakeDaemon
 from harness.places import Place
-from harness.processes import environment
 from harness.waiting import PATIENCE
+from maintenance.command import run_verify
 from maintenance.damage import flip, forget_blob, objects_of, truncate
 from maintenance.support import digest
 
@@ -39,17 +38,8 @@ class Home:
     catalog: str
 
     def verify(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        line = [
-            sys.executable,
-            "-m",
-            "artifactd.client.cli",
-            "verify",
-            "--home",
-            str(self.daemon.home),
-            *arguments,
-        ]
-        environ = environment({**self.daemon.place.settings, "ARTIFACTD_CATALOG": self.catalog})
-        return subprocess.run([*verify, *arguments], env=environ, capture_output=True, text=True, timeout=PATIENCE)
+        environ = {**self.daemon.place.settings, "ARTIFACTD_CATALOG": self.catalog}
+        return run_verify(self.daemon.home, *arguments, **environ)
 
     def report(self, *arguments: str, code: int) -> dict[str, Any]:
         done = self.verify("--json", *arguments)
@@ -200,7 +190,7 @@ def test_what_is_logged_meanwhile_raises_no_alarm(
     request: pytest.FixtureRequest,
 ) -> None:
     home = make_home(directory_place, request.getfixturevalue(catalog))
-    workload = Workload(["a", "b", "c"], [Shape.TINY, Shape.PACKED, Shape.PLAIN], processes=2, pause=0.02)
+    workload = Workload(["a", "b", "c"], [Shape.TINY, Shape.PACKED, Shape.PLAIN], processes=2, pause=0.3)
     with running_clients(home.daemon, workload, tmp_path / "ledger") as clients:
         counts = [home.report("--read-data", code=0)["checked"]["versions"] for _ in range(4)]
         clients.stop()

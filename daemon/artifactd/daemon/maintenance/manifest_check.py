@@ -20,12 +20,15 @@ from artifactd.daemon.maintenance.report import Report
 from artifactd.daemon.stores.base import Store
 from artifactd.daemon.stores.keys import blob_key
 from artifactd.protocol.errors import InvalidRequest
-from artifactd.protocol.manifest import BLOCK_ENTRIES, Entry, read_manifest
+from artifactd.protocol.manifest import Entry, read_manifest
 
 __all__ = ["ManifestCheck"]
 
 _WORKERS = 8
 """Manifests that are fetched at once, each with at most a block of its entries in memory."""
+
+_STEP = 2_000
+"""Entries that are looked up in the catalog at a time."""
 
 
 class ManifestCheck:
@@ -86,8 +89,8 @@ class ManifestCheck:
         return None
 
     async def _check_entries(self, version: VersionRow, entries: Iterator[Entry]) -> None:
-        while (block := await trio.to_thread.run_sync(_next_block, entries)) is not None:
-            count, needed = block
+        while (step := await trio.to_thread.run_sync(_next_step, entries)) is not None:
+            count, needed = step
             missing = needed - (await self._known(version.entity, needed)).keys()
             if missing and await self._is_live(version):
                 await self._report_missing(version.entity, missing)
@@ -111,9 +114,9 @@ class ManifestCheck:
         return await catalog_call(partial(self._catalog.is_live, version))
 
 
-def _next_block(entries: Iterator[Entry]) -> tuple[int, set[str]] | None:
-    """How many entries the next block has, and the digests of those with contents; None at the end."""
-    block = list(islice(entries, BLOCK_ENTRIES))
-    if not block:
+def _next_step(entries: Iterator[Entry]) -> tuple[int, set[str]] | None:
+    """How many entries come next, and the digests of those with contents; None at the end."""
+    step = list(islice(entries, _STEP))
+    if not step:
         return None
-    return len(block), {entry.digest for entry in block if entry.reference is None}
+    return len(step), {entry.digest for entry in step if entry.reference is None}
