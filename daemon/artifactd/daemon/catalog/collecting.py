@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 _PAGE = 10_000
+_STREAMED = {"yield_per": _PAGE}
 _CHANGED_AT_ONCE = 500
 """Rows that one statement names by key and digest together."""
 
@@ -50,21 +51,24 @@ class CollectedBlob:
 
 def draft_digests(connection: Connection, entity: str) -> Iterator[str]:
     """What the entity's unfinished drafts refer to."""
-    yield from connection.execution_options(yield_per=_PAGE).scalars(
+    query = (
         select(draft_entries.c.digest)
         .join_from(draft_entries, drafts, drafts.c.id == draft_entries.c.draft_id)
         .where(drafts.c.entity == entity, ~draft_entries.c.directory, draft_entries.c.reference.is_(None))
     )
+    with connection.execute(query, execution_options=_STREAMED) as rows:
+        yield from rows.scalars()
 
 
 def version_digests(connection: Connection, entity: str) -> Iterator[tuple[int, int, str]]:
     """The entity's live versions: collection id, number, and the digest of the manifest."""
-    rows = connection.execution_options(yield_per=_PAGE).execute(
+    query = (
         select(versions.c.collection_id, versions.c.number, versions.c.digest)
         .join_from(versions, collections)
         .where(collections.c.entity == entity, IS_LIVE)
     )
-    yield from (row._tuple() for row in rows)
+    with connection.execute(query, execution_options=_STREAMED) as rows:
+        yield from map(tuple, rows)
 
 
 def page_of(connection: Connection, entity: str, after: str, which: ColumnElement[bool]) -> list[CollectedBlob]:
