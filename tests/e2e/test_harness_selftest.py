@@ -71,4 +71,4 @@ def found(*tokens: str) -> list[Found]:
 def test_calls_are_judged_by_what_they_were_promised(
     calls: list[Call], versions: list[Found], broken: list[Kind]
 ) -> None:
-    assert [violation.kind for violation in judge(calls, versions)] == broken
+    assert [violation.kind for violation in judge(calls, found=versions)] == broken

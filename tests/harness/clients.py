@@ -34,7 +34,8 @@ _TIMEOUT = 120.0
 class Workload:
     """Each of `processes` clients logs up to `each` artifacts, one after the other, with random pauses.
 
-    Shapes and collections are taken in turn; `pause` is the longest pause in seconds.
+    Shapes and collections are taken in turn; `pause` is the longest pause in seconds. Clients are called `name`
+    and a number.
     """
 
     collections: Sequence[str]
@@ -43,6 +44,7 @@ class Workload:
     each: int = 1_000_000
     pause: float = 0.0
     seed: int = 0
+    name: str = "client"
 
 
 class Clients:
@@ -129,7 +131,7 @@ def _log_all(client: Client, workload: Workload, number: int, ledger: Ledger, di
     for count in range(workload.each):
         shape = Shape(workload.shapes[(count + number) % len(workload.shapes)])
         collection = workload.collections[count % len(workload.collections)]
-        artifact = build(directory, collection, f"client{number}-{count}", shape)
+        artifact = build(directory, collection, f"{workload.name}{number}-{count}", shape)
         ledger.began(count, collection, shape)
         try:
             ledger.accepted(count, client.log_artifact(artifact))
@@ -151,7 +153,7 @@ def _fork(client: Client, workload: Workload, number: int, ledgers: Path) -> int
     code = 1
     try:
         with tempfile.TemporaryDirectory(dir=ledgers) as directory:
-            ledger = Ledger(ledgers, f"client{number}")
+            ledger = Ledger(ledgers, f"{workload.name}{number}")
             _log_all(client, workload, number, ledger, Path(directory))
             ledger.close()
         code = 0

@@ -15,7 +15,7 @@ from harness.contents import contents
 from harness.daemon import DaemonProcess
 from harness.ledger import Call
 
-__all__ = ["Found", "Kind", "Violation", "judge", "read_versions", "verify"]
+__all__ = ["Found", "Kind", "Violation", "judge", "read_versions", "verify", "verify_fleet"]
 
 _WAIT_SECONDS = 60.0
 _UNCERTAIN = frozenset({"unavailable"})
@@ -47,8 +47,12 @@ class Found:
     token: str
 
 
-def judge(calls: Sequence[Call], found: Sequence[Found]) -> list[Violation]:
-    """Compare calls with versions: nothing lost, nothing twice, no gap, no inversion, nothing out of thin air."""
+def judge(*nodes: Sequence[Call], found: Sequence[Found]) -> list[Violation]:
+    """Compare the calls on each node with the versions: nothing lost, nothing twice, nothing out of thin air.
+
+    No number is missing, and on each node none is newer than another that began after it had been accepted.
+    """
+    calls = [call for node in nodes for call in node]
     known = {call.token: call for call in calls}
     collections: dict[str, list[Found]] = {}
     for version in sorted(found, key=lambda version: version.number):
@@ -56,7 +60,13 @@ def judge(calls: Sequence[Call], found: Sequence[Found]) -> list[Violation]:
     return [
         *_losses(calls, found),
         *_surplus(known, found),
-        *(violation for versions in collections.values() for violation in _disorder(known, versions)),
+        *(violation for versions in collections.values() for violation in _gaps(versions)),
+        *(
+            violation
+            for node in nodes
+            for versions in collections.values()
+            for violation in _disorder({call.token: call for call in node}, versions)
+        ),
     ]
 
 
@@ -76,10 +86,13 @@ def _surplus(known: Mapping[str, Call], found: Sequence[Found]) -> Iterable[Viol
             yield Violation(Kind.DUPLICATE, f"{token} has a version, but was never accepted")
 
 
-def _disorder(known: Mapping[str, Call], versions: Sequence[Found]) -> Iterable[Violation]:
+def _gaps(versions: Sequence[Found]) -> Iterable[Violation]:
     numbers = [version.number for version in versions]
     if numbers != list(range(len(numbers))):
         yield Violation(Kind.LOST, f"the versions of {versions[0].collection} are not contiguous: {numbers}")
+
+
+def _disorder(known: Mapping[str, Call], versions: Sequence[Found]) -> Iterable[Violation]:
     calls = [known[version.token] for version in versions if version.token in known]
     for earlier, later in _overtaken(calls):
         yield Violation(Kind.INVERTED, f"{later.token} was accepted before {earlier.token} began, and is newer")
@@ -106,8 +119,14 @@ def verify(daemon: DaemonProcess, calls: Sequence[Call]) -> list[Violation]:
 
     The daemon runs, and no client does any more. It may have handled nothing but these calls.
     """
-    with daemon.client() as client:
-        failures = [violation for call in calls if call.id for violation in _await(client, call)]
+    return verify_fleet([(daemon, calls)])
+
+
+def verify_fleet(nodes: Sequence[tuple[DaemonProcess, Sequence[Call]]]) -> list[Violation]:
+    """`verify` of daemons that share catalog and store, each with the calls that were made to it."""
+    failures = [violation for node in nodes for violation in _await_all(*node)]
+    calls = [call for _, node in nodes for call in node]
+    with nodes[0][0].client() as client:
         found = [
             version
             for name in sorted({call.collection for call in calls})
@@ -120,7 +139,13 @@ def verify(daemon: DaemonProcess, calls: Sequence[Call]) -> list[Violation]:
             if version.token in known
             for violation in _download(client, version, known[version.token])
         ]
-    return [*failures, *judge(calls, found), *damages, *_left_behind(daemon, calls)]
+    left = [violation for node in nodes for violation in _left_behind(*node)]
+    return [*failures, *judge(*(node for _, node in nodes), found=found), *damages, *left]
+
+
+def _await_all(daemon: DaemonProcess, calls: Sequence[Call]) -> list[Violation]:
+    with daemon.client() as client:
+        return [violation for call in calls if call.id for violation in _await(client, call)]
 
 
 def _await(client: Client, call: Call) -> Iterable[Violation]:
