@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import URL, Connection, Engine
@@ -18,6 +18,7 @@ from artifactd.daemon.catalog.lineage import find_run, list_run_versions, list_r
 from artifactd.daemon.catalog.linking import link_version
 from artifactd.daemon.catalog.listing import list_collections, list_types, list_versions
 from artifactd.daemon.catalog.migrate import migrate
+from artifactd.daemon.catalog.outbox.taking import Taken, forget, take
 from artifactd.daemon.catalog.reading import find_version
 from artifactd.daemon.catalog.records import (
     BlobLocation,
@@ -51,6 +52,7 @@ class Catalog:
     def __init__(self, writer: Engine, reader: Engine) -> None:
         self._writer = writer
         self._reader = reader
+        self._changed: Callable[[], object] = _nobody
 
     @classmethod
     def open(cls, url: str | URL) -> Catalog:
@@ -73,6 +75,20 @@ class Catalog:
         self._reader.dispose()
         self._writer.dispose()
 
+    def tell_changes(self, changed: Callable[[], object]) -> None:
+        """Call `changed` after each transaction that may have left something in the outbox, in its thread."""
+        self._changed = changed
+
+    def take(self) -> Taken:
+        """The oldest of what is in the outbox, with the records that cover it; it stays there."""
+        with self._reading() as connection:
+            return take(connection)
+
+    def forget(self, ids: Sequence[int]) -> None:
+        """Take out of the outbox what is covered by stored records; what is gone already is no matter."""
+        with self._writing() as connection:
+            forget(connection, ids)
+
     def commit(self, heads: Sequence[Head]) -> list[Committed | CommitRefused]:
         """Commit at most `MAX_HEADS` heads, in order, in one transaction; one result for each head, in order.
 
@@ -83,7 +99,7 @@ class Catalog:
         if len(heads) > MAX_HEADS:
             raise ValueError(f"{len(heads)} heads exceed the {MAX_HEADS} of one transaction")
         try:
-            with self._writing() as connection:
+            with self._changing() as connection:
                 return commit_heads(connection, heads)
         except InvalidRequest as error:
             if len(heads) == 1:
@@ -171,12 +187,12 @@ class Catalog:
 
         Raises `Conflict` where somebody else changed the same, `ArtifactNotFound`.
         """
-        with self._writing() as connection:
+        with self._changing() as connection:
             return edit_version(connection, request)
 
     def delete(self, request: messages.DeleteVersion) -> None:
         """Delete a version, once. Raises `InvalidRequest` for one that keeps aliases, `ArtifactNotFound`."""
-        with self._writing() as connection:
+        with self._changing() as connection:
             delete_version(connection, request)
 
     def link(self, uid: int, request: messages.LinkVersion, body_hash: bytes) -> messages.Version:
@@ -184,7 +200,7 @@ class Catalog:
 
         Raises `ArtifactNotFound`, `Denied`, `Conflict` and `InvalidRequest`.
         """
-        with self._writing() as connection:
+        with self._changing() as connection:
             return link_version(connection, uid, request, body_hash)
 
     def run(self, entity: str, project: str, id: str) -> messages.RunRecord:
@@ -209,12 +225,12 @@ class Catalog:
 
     def start_run(self, uid: int, request: messages.StartRun) -> None:
         """Record a run, or the return of one; see `runs.put_run`. Raises `Denied`, `InvalidRequest`."""
-        with self._writing() as connection:
+        with self._changing() as connection:
             put_run(connection, uid, request)
 
     def finish_run(self, uid: int, request: messages.FinishRun) -> None:
         """Close a run. Raises `InvalidRequest` for an unknown state, `ArtifactNotFound`, `Denied`."""
-        with self._writing() as connection:
+        with self._changing() as connection:
             end_run(connection, uid, request)
 
     def crash_run(self, uid: int, entity: str, project: str, id: str, locks: Collection[str]) -> RunEnd | None:
@@ -222,7 +238,7 @@ class Catalog:
 
         Returns how a run that was started so ended, None if there is none.
         """
-        with self._writing() as connection:
+        with self._changing() as connection:
             return crash_run(connection, uid, entity, project, id, locks)
 
     def record_use(self, uid: int, entity: str, project: str, run: str, version: messages.Version) -> None:
@@ -231,7 +247,7 @@ class Catalog:
         Raises `ArtifactNotFound` for a run that was never started and an unknown version, `Denied` for another
         user's run.
         """
-        with self._writing() as connection:
+        with self._changing() as connection:
             add_input(connection, uid, entity, project, run, version)
 
     @contextmanager
@@ -240,9 +256,19 @@ class Catalog:
             yield connection
 
     @contextmanager
+    def _changing(self) -> Iterator[Connection]:
+        with self._writing() as connection:
+            yield connection
+        self._changed()
+
+    @contextmanager
     def _reading(self) -> Iterator[Connection]:
         with _own_words(), self._reader.begin() as connection:
             yield connection
+
+
+def _nobody() -> None:
+    """Nobody wants to know."""
 
 
 @contextmanager
