@@ -59,16 +59,17 @@ class Bucket(MemoryStore):
         self.put_something = trio.Event()
 
     async def put_batch(self, items: Sequence[tuple[str, bytes | memoryview]]) -> list[StoreError | None]:
-        self.put_something.set()
+        await trio.lowlevel.checkpoint()
         if self.failures:
             kind = self.failures.pop(0)
-            await trio.lowlevel.checkpoint()
+            self.put_something.set()
             return [StoreError(kind, "put", key, "told to") for key, _ in items]
         outcomes = await super().put_batch(items)
         for index, (key, _) in enumerate(items):
             self.puts.append(key)
             if self.refuses is not None and self.refuses in key:
                 outcomes[index] = StoreError(Kind.PERMANENT, "put", key, "told to")
+        self.put_something.set()
         return outcomes
 
     def records(self) -> list[tuple[int, Record]]:

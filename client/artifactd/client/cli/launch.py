@@ -1,4 +1,4 @@
-"""`artifactd serve`, `doctor` and `demo`: commands of the extras, run in place of this process."""
+"""`artifactd serve`, `doctor`, `rebuild-catalog` and `demo`: run in place of this process."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ __all__ = ["add_commands", "run"]
 _COMMANDS = {
     "serve": "run the daemon in the foreground",
     "doctor": "examine the store: what it can do, and whether the credentials suffice",
+    "rebuild-catalog": "make a catalog again from the bucket alone",
     "demo": "train, log, kill the daemon half-way, and check every promise",
 }
 
 _ARGUMENTS = {
     "serve": ("artifactd.daemon", "serve"),
     "doctor": ("artifactd.daemon", "doctor"),
+    "rebuild-catalog": ("artifactd.daemon", "rebuild-catalog"),
     "demo": ("artifactd.client.demo",),
 }
 _DAEMON = ("daemon", ("trio", "msgspec", "apsw", "sqlalchemy", "alembic", "structlog"))
 _NEEDS = {
     "serve": _DAEMON,
     "doctor": _DAEMON,
+    "rebuild-catalog": _DAEMON,
     "demo": ("demo", ("trio", "apsw", "sklearn")),
 }
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import URL, Connection, Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, TimeoutError
 
 from artifactd.daemon.catalog.blobs import add_blobs, find_blobs
 from artifactd.daemon.catalog.commit import MAX_HEADS, commit_heads, recorded_outcomes
@@ -22,22 +21,19 @@ from artifactd.daemon.catalog.outbox.taking import Taken, forget, take
 from artifactd.daemon.catalog.reading import find_version
 from artifactd.daemon.catalog.records import (
     BlobLocation,
-    CatalogUnavailable,
     CommitRefused,
     Committed,
     Head,
     Outcome,
     Part,
 )
+from artifactd.daemon.catalog.refusals import own_words
 from artifactd.daemon.catalog.runs import RunEnd, add_input, crash_run, end_run, put_run
 from artifactd.protocol import messages
 from artifactd.protocol.errors import InvalidRequest
 from artifactd.protocol.manifest import Entry
 
 __all__ = ["Catalog"]
-
-# What a driver raises for values that the database can never take.
-_REFUSALS = (IntegrityError, DataError, OverflowError, UnicodeEncodeError)
 
 
 class Catalog:
@@ -252,7 +248,7 @@ class Catalog:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with _own_words(), self._writer.begin() as connection:
+        with own_words(), self._writer.begin() as connection:
             yield connection
 
     @contextmanager
@@ -263,22 +259,9 @@ class Catalog:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with _own_words(), self._reader.begin() as connection:
+        with own_words(), self._reader.begin() as connection:
             yield connection
 
 
 def _nobody() -> None:
     """Nobody wants to know."""
-
-
-@contextmanager
-def _own_words() -> Iterator[None]:
-    try:
-        yield
-    except _REFUSALS as error:
-        reason = error.orig if isinstance(error, DBAPIError) else error
-        raise InvalidRequest(f"the catalog refuses a value: {reason}") from error
-    except DBAPIError as error:
-        raise CatalogUnavailable(f"the catalog can't answer: {error.orig}") from error
-    except TimeoutError as error:
-        raise CatalogUnavailable("the catalog is busy") from error

@@ -17,10 +17,11 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    sql,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-__all__ = ["JsonValue", "chunks", "clock", "insert", "is_postgresql", "json_at", "now"]
+__all__ = ["JsonValue", "advance", "chunks", "clock", "insert", "is_postgresql", "json_at", "now"]
 
 # SQLite takes 32,766 variables in a statement, PostgreSQL 65,535; a key here has at most three.
 _CHUNK = 10_000
@@ -53,6 +54,17 @@ def clock(connection: Connection) -> ColumnElement[float]:
 def now(connection: Connection) -> float:
     """What `clock` says."""
     return float(connection.execute(select(clock(connection))).scalar_one())
+
+
+def advance(connection: Connection, table: Table, last: int) -> None:
+    """Let the ids that the database gives to rows of `table` be above `last`, which is at least 1."""
+    if is_postgresql(connection):
+        sequence = func.pg_get_serial_sequence(table.name, "id")
+        connection.execute(select(func.setval(sequence, last)))
+    elif table.dialect_options["sqlite"]["autoincrement"]:
+        sequences = sql.table("sqlite_sequence", sql.column("name"), sql.column("seq"))
+        connection.execute(sequences.delete().where(sequences.c.name == table.name))
+        connection.execute(sequences.insert(), {"name": table.name, "seq": last})
 
 
 class JsonValue(NamedTuple):

@@ -1,0 +1,1 @@
+"""Commands of an administrator that run beside the daemons."""
