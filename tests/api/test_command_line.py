@@ -157,6 +157,7 @@ def test_status_tells_of_the_daemon_its_store_its_catalog_and_its_spool(
         "more",
         "store",
         "catalog",
+        "outbox",
         "spool",
     }
     assert (status["daemon"]["version"], status["items"], status["quarantined"]) == (__version__, [], 0)
@@ -174,7 +175,9 @@ def test_status_tells_of_the_daemon_its_store_its_catalog_and_its_spool(
     assert status["catalog"]["url"] == f"sqlite:///{daemon.home / 'catalog.db'}"
     assert status["spool"]["path"] == str(daemon.spool)
     summary = dict(line.split("\t") for line in shell.run("status").stdout.partition("\n\n")[0].splitlines())
-    assert summary.keys() == {"daemon", "queue", "store", "catalog", "spool"}
+    assert summary.keys() == {"daemon", "queue", "store", "catalog", "records", "spool"}
+    assert status["outbox"].keys() == {"rows", "age"}
+    assert summary["records"] == "all in the store" or "not in the store yet" in summary["records"]
     assert f"pid {status['daemon']['pid']}," in summary["daemon"]
 
 

@@ -11,7 +11,8 @@ from harness.places import directory
 
 SECONDS = 60
 BIG = 9 << 20
-KEY = re.compile(r"(ada|grace)/blobs/[0-9a-f]{2}/[0-9a-f]{62}")
+BLOB = re.compile(r"(ada|grace)/blobs/[0-9a-f]{2}/[0-9a-f]{62}")
+RECORD = re.compile(r"(ada|grace)/records/collections/p/(files|empty|parts)/[0-9]{20}-[0-9a-f]{32}")
 
 
 def made(name: str, contents: dict[str, bytes]) -> Artifact:
@@ -32,8 +33,13 @@ def test_all_objects_lie_below_the_prefix_of_their_entity(make_daemon: MakeDaemo
             client.log_artifact(made("empty", {})).wait(SECONDS)
             client.upsert_artifact(made("parts", {"a": b"first"}), "d")
             client.finish_artifact(made("parts", {"b": b"last"}), "d").wait(SECONDS)
+    # A daemon that drains leaves the store with all records.
+    daemon.stop()
     keys = [path.relative_to(blobs).as_posix() for path in blobs.rglob("*") if path.is_file()]
-    assert [key for key in keys if not KEY.fullmatch(key)] == []
+    records = [key for key in keys if RECORD.fullmatch(key)]
+    assert {match[1] for key in records if (match := RECORD.fullmatch(key))} == {"ada", "grace"}
+    keys = [key for key in keys if key not in records]
+    assert [key for key in keys if not BLOB.fullmatch(key)] == []
     assert {key.split("/")[0] for key in keys} == {"ada", "grace"}
     of_each = [
         sorted(key.split("/", 1)[1] for key in keys if key.startswith(entity)) for entity in ("ada", "grace")

@@ -38,7 +38,7 @@ def test_a_digest_that_is_none_makes_no_key(digest: str) -> None:
         blob_key("ada", digest)
 
 
-def test_only_the_uploader_puts_and_only_under_keys_of_blobs() -> None:
+def test_nobody_puts_but_the_uploader_under_keys_of_blobs_and_the_delivery_under_those_of_records() -> None:
     puts = {
         (path.relative_to(DAEMON).as_posix(), ast.unparse(call.args[0]))
         for path in DAEMON.rglob("*.py")
@@ -51,4 +51,6 @@ def test_only_the_uploader_puts_and_only_under_keys_of_blobs() -> None:
     assert puts == {
         ("pipeline/uploader.py", "key"),
         ("pipeline/uploader.py", "[(key, data) for key, _, data in pending]"),
+        ("pipeline/delivery.py", "key"),
+        ("pipeline/delivery.py", "small"),
     }

@@ -16,10 +16,11 @@ import trio
 
 from artifactd.daemon import doctor
 from artifactd.daemon.app import serve
+from artifactd.daemon.catalog.rebuilding import CatalogNotEmpty
 from artifactd.daemon.catalog.records import CatalogUnavailable, CatalogUnusable
 from artifactd.daemon.catalog.retention import Policy
 from artifactd.daemon.home import CannotStart
-from artifactd.daemon.maintenance import gc, retention, verify
+from artifactd.daemon.maintenance import gc, rebuild_command, retention, verify
 from artifactd.daemon.observe.logs import configure
 from artifactd.daemon.queue.journal_schema import JournalTooNew
 from artifactd.daemon.settings import BadSetting, Settings, load
@@ -27,6 +28,7 @@ from artifactd.daemon.stores.base import StoreError, StoreUnusable
 
 __all__ = ["main"]
 
+EX_FAILED = 1
 EX_UNAVAILABLE = 69
 EX_CONFIG = 78
 INTERRUPTED = 130
@@ -50,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 )
             case "retention":
                 return _maintain(partial(retention.run, settings, options.collection, _policy(options)))
+            case "rebuild-catalog":
+                return _maintain(partial(rebuild_command.run, settings, as_object=options.json))
             case _:
                 return doctor.run(settings, as_object=options.json)
     except BadSetting as error:
@@ -84,6 +88,8 @@ def _maintain(command: Callable[[], int]) -> int:
     code = EX_CONFIG
     try:
         return command()
+    except* CatalogNotEmpty as group:
+        problem, code = group, EX_FAILED
     except* (CatalogUnusable, StoreUnusable) as group:
         problem = group
     except* (CatalogUnavailable, StoreError) as group:
@@ -122,6 +128,16 @@ def _parser() -> argparse.ArgumentParser:
         "artifactd-probe/ that are removed again. Exits with 0 if artifactd can work with it, else with 1.",
     )
     examining.set_defaults(catalog=None)
+    rebuilding = commands.add_parser(
+        "rebuild-catalog",
+        help="make a catalog again from the bucket alone",
+        description="Make a catalog again, in an empty database, from what the daemons left in the bucket. No "
+        "daemon may use the bucket meanwhile. Exits with 0 if all is well, with 1 if something in the bucket was "
+        "damaged, or the database is not empty, with 69 if store or catalog cannot be reached.",
+    )
+    rebuilding.add_argument(
+        "--catalog", metavar="URL", required=True, help="sqlite:///file or postgresql://host/database; empty"
+    )
     verifying = commands.add_parser(
         "verify",
         help="check the catalog against the store",
@@ -172,9 +188,9 @@ def _parser() -> argparse.ArgumentParser:
             metavar="URL",
             help="sqlite:///file, or postgresql://host/database for several nodes (default: in the home)",
         )
-    for command in (examining, verifying, collecting):
+    for command in (examining, verifying, collecting, rebuilding):
         command.add_argument("--json", action="store_true", help="print a JSON object")
-    for command in (serving, examining, verifying, collecting, retaining):
+    for command in (serving, examining, verifying, collecting, retaining, rebuilding):
         command.add_argument(
             "--home", type=Path, help="state directory (default: $ARTIFACTD_HOME, else the user's own)"
         )

@@ -50,6 +50,7 @@ from artifactd.daemon.pipeline.catalog_calls import CatalogCalls
 from artifactd.daemon.pipeline.cleaner import Cleaner
 from artifactd.daemon.pipeline.committer import Committer
 from artifactd.daemon.pipeline.crashes import Crashes
+from artifactd.daemon.pipeline.delivery import Delivery
 from artifactd.daemon.pipeline.digest_cache import DigestCache
 from artifactd.daemon.pipeline.durability import Durability
 from artifactd.daemon.pipeline.expiry import Expiry
@@ -211,6 +212,7 @@ class _Daemon:
         )
         self._durability = Durability(queue=self._queue, journal=journal, writer=writer, spool=spool)
         self._expiry = Expiry(catalog, calls, settings.drafts.expire)
+        self._delivery = Delivery(store, catalog, calls, self._store_health)
         self._runs = settings.home / "runs"
         self._crashes = Crashes(directory=self._runs, catalog=catalog, calls=calls)
         cached = settings.home / "cache"
@@ -237,6 +239,7 @@ class _Daemon:
                 await stages.start(self._downloads.run)
                 await stages.start(self._expiry.run)
                 await stages.start(self._crashes.run)
+                await stages.start(self._delivery.run)
                 await stages.start(self._listen)
                 log.info(
                     "artifactd is ready",
@@ -255,6 +258,7 @@ class _Daemon:
                 with trio.move_on_after(DRAIN_SECONDS):
                     await self._ingest.drained.wait()
                     await self._queue.wait_commits_idle()
+                    await self._delivery.flush()
                 stages.cancel_scope.cancel()
         log.info("artifactd has stopped", unfinished=len(self._queue))
 
@@ -347,5 +351,6 @@ class _Daemon:
             spool_free=disk.f_bavail * disk.f_frsize,
             spool_reserve=self._settings.spool.reserve,
             queued_bytes=self._queue.bytes,
+            outbox=self._delivery.lag,
         )
         return build(facts, live, failed, more=more, now=now)

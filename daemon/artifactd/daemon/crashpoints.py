@@ -22,6 +22,7 @@ class Point(StrEnum):
     PART_REGISTERED = "part-registered"
     BEFORE_COMMIT = "before-commit"
     AFTER_COMMIT = "after-commit"
+    RECORDS_STORED = "records-stored"
     BEFORE_CLEANUP = "before-cleanup"
 
 

@@ -16,6 +16,7 @@ _COMMANDS = {
     "verify": "check the catalog against the store: whether every blob is there, and whole",
     "gc": "delete versions whose time is over, and blobs that nothing refers to",
     "retention": "say how long the versions of a collection stay",
+    "rebuild-catalog": "make a catalog again from the bucket alone",
     "demo": "train, log, kill the daemon half-way, and check every promise",
 }
 
@@ -25,6 +26,7 @@ _ARGUMENTS = {
     "verify": ("artifactd.daemon", "verify"),
     "gc": ("artifactd.daemon", "gc"),
     "retention": ("artifactd.daemon", "retention"),
+    "rebuild-catalog": ("artifactd.daemon", "rebuild-catalog"),
     "demo": ("artifactd.client.demo",),
 }
 _DAEMON = ("daemon", ("trio", "msgspec", "apsw", "sqlalchemy", "alembic", "structlog"))
@@ -34,6 +36,7 @@ _NEEDS = {
     "verify": _DAEMON,
     "gc": _DAEMON,
     "retention": _DAEMON,
+    "rebuild-catalog": _DAEMON,
     "demo": ("demo", ("trio", "apsw", "sklearn")),
 }
 

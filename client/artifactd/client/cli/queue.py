@@ -51,8 +51,18 @@ def _summary(status: dict[str, Any]) -> list[tuple[str, object]]:
         ("queue", ", ".join(counts) or "empty"),
         ("store", _health(status["store"])),
         ("catalog", _health(status["catalog"])),
+        ("records", _lag(status.get("outbox"))),
         ("spool", f"{spool['path']}: {room}"),
     ]
+
+
+def _lag(outbox: dict[str, Any] | None) -> str:
+    """How far the store's records of the catalog are behind it; daemons of before know of none."""
+    if outbox is None:
+        return "none"
+    if not outbox["rows"]:
+        return "all in the store"
+    return f"{outbox['rows']} changes are not in the store yet, the oldest for {duration(outbox['age'])}"
 
 
 def _health(part: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from sqlalchemy import URL, Connection, Engine
@@ -20,6 +20,7 @@ from artifactd.daemon.catalog.linking import link_version
 from artifactd.daemon.catalog.listing import list_collections, list_types, list_versions
 from artifactd.daemon.catalog.members import Member, check_member, hear, join
 from artifactd.daemon.catalog.migrate import migrate
+from artifactd.daemon.catalog.outbox.taking import Taken, forget, take
 from artifactd.daemon.catalog.own_words import own_words
 from artifactd.daemon.catalog.reading import find_version
 from artifactd.daemon.catalog.records import (
@@ -56,6 +57,7 @@ class Catalog:
         self._member: Member | None = None
         self._migrating = threading.Lock()
         self._migrated = False
+        self._changed: Callable[[], object] = _nobody
 
     @classmethod
     def open(cls, url: str | URL) -> Catalog:
@@ -102,6 +104,20 @@ class Catalog:
         with self._writing() as connection:
             return hear(connection, self._member, oldest_check)
 
+    def tell_changes(self, changed: Callable[[], object]) -> None:
+        """Call `changed` after each transaction that may have left something in the outbox, in its thread."""
+        self._changed = changed
+
+    def take(self) -> Taken:
+        """The oldest of what is in the outbox, with the records that cover it; it stays there."""
+        with self._reading() as connection:
+            return take(connection)
+
+    def forget(self, ids: Sequence[int]) -> None:
+        """Take out of the outbox what is covered by stored records; what is gone already is no matter."""
+        with self._writing() as connection:
+            forget(connection, ids)
+
     def commit(self, heads: Sequence[Head]) -> list[Committed | CommitRefused]:
         """Commit at most `MAX_HEADS` heads, in order, in one transaction; one result for each head, in order.
 
@@ -112,7 +128,7 @@ class Catalog:
         if len(heads) > MAX_HEADS:
             raise ValueError(f"{len(heads)} heads exceed the {MAX_HEADS} of one transaction")
         try:
-            with self._writing_as_member() as connection:
+            with self._changing() as connection:
                 return commit_heads(connection, heads)
         except InvalidRequest as error:
             if len(heads) == 1:
@@ -211,12 +227,12 @@ class Catalog:
 
         Raises `Conflict` where somebody else changed the same, `ArtifactNotFound`.
         """
-        with self._writing() as connection:
+        with self._changing() as connection:
             return edit_version(connection, request)
 
     def delete(self, request: messages.DeleteVersion) -> None:
         """Delete a version, once. Raises `InvalidRequest` for one that keeps aliases, `ArtifactNotFound`."""
-        with self._writing() as connection:
+        with self._changing() as connection:
             delete_version(connection, request)
 
     def link(self, uid: int, request: messages.LinkVersion, body_hash: bytes) -> messages.Version:
@@ -224,7 +240,7 @@ class Catalog:
 
         Raises `ArtifactNotFound`, `Denied`, `Conflict` and `InvalidRequest`.
         """
-        with self._writing() as connection:
+        with self._changing() as connection:
             return link_version(connection, uid, request, body_hash)
 
     def run(self, entity: str, project: str, id: str) -> messages.RunRecord:
@@ -249,12 +265,12 @@ class Catalog:
 
     def start_run(self, uid: int, request: messages.StartRun) -> None:
         """Record a run, or the return of one; see `runs.put_run`. Raises `Denied`, `InvalidRequest`."""
-        with self._writing() as connection:
+        with self._changing() as connection:
             put_run(connection, uid, request)
 
     def finish_run(self, uid: int, request: messages.FinishRun) -> None:
         """Close a run. Raises `InvalidRequest` for an unknown state, `ArtifactNotFound`, `Denied`."""
-        with self._writing() as connection:
+        with self._changing() as connection:
             end_run(connection, uid, request)
 
     def crash_run(self, uid: int, entity: str, project: str, id: str, locks: Collection[str]) -> RunEnd | None:
@@ -262,7 +278,7 @@ class Catalog:
 
         Returns how a run that was started so ended, None if there is none.
         """
-        with self._writing() as connection:
+        with self._changing() as connection:
             return crash_run(connection, uid, entity, project, id, locks)
 
     def record_use(self, uid: int, entity: str, project: str, run: str, version: messages.Version) -> None:
@@ -271,7 +287,7 @@ class Catalog:
         Raises `ArtifactNotFound` for a run that was never started and an unknown version, `Denied` for another
         user's run.
         """
-        with self._writing() as connection:
+        with self._changing() as connection:
             add_input(connection, uid, entity, project, run, version)
 
     @contextmanager
@@ -288,7 +304,17 @@ class Catalog:
             yield connection
 
     @contextmanager
+    def _changing(self) -> Iterator[Connection]:
+        with self._writing_as_member() as connection:
+            yield connection
+        self._changed()
+
+    @contextmanager
     def _reading(self) -> Iterator[Connection]:
         self._migrate()
         with own_words(), self._reader.begin() as connection:
             yield connection
+
+
+def _nobody() -> None:
+    """Nobody wants to know."""

@@ -14,6 +14,7 @@ from artifactd.daemon.catalog.comparing import load_known
 from artifactd.daemon.catalog.dialect import insert
 from artifactd.daemon.catalog.finishing import lock_drafts
 from artifactd.daemon.catalog.folding import CollectionState, fold
+from artifactd.daemon.catalog.outbox.changes import Change, StreamKind, note_changes
 from artifactd.daemon.catalog.records import CommitRefused, Committed, Head, Outcome
 from artifactd.daemon.catalog.schema import collections, commits, run_outputs, tags, versions
 
@@ -55,6 +56,7 @@ def commit_heads(connection: Connection, heads: Sequence[Head]) -> list[Committe
             fresh.append((complete, state, result))
     _write(connection, fresh)
     closed.finish(fresh)
+    note_changes(connection, (_change(head, result) for head, _, result in fresh))
     _drop_empty(connection, states)
     return results
 
@@ -213,3 +215,7 @@ def _commit_row(head: Head, state: CollectionState, result: Committed) -> dict[s
         "created": result.created,
         "warning": result.warning,
     }
+
+
+def _change(head: Head, result: Committed) -> Change:
+    return Change(StreamKind.COLLECTION, *_address(head), result.version, head.uid, head.id)

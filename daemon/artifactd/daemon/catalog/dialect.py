@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Numeric, Table, case, cast, func, text
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Double,
+    Numeric,
+    Table,
+    case,
+    cast,
+    func,
+    literal_column,
+    select,
+    sql,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
-__all__ = ["JsonValue", "chunks", "insert", "is_postgresql", "json_at", "now"]
+__all__ = ["JsonValue", "advance", "chunks", "clock", "insert", "is_postgresql", "json_at", "now"]
 
 # SQLite takes 32,766 variables in a statement, PostgreSQL 65,535; a key here has at most three.
 _CHUNK = 10_000
@@ -31,13 +44,27 @@ def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.I
     return postgresql.insert(table) if is_postgresql(connection) else sqlite.insert(table)
 
 
-def now(connection: Connection) -> float:
-    """The database's clock, in Unix seconds: one for all who write to it."""
+def clock(connection: Connection) -> ColumnElement[float]:
+    """The database's clock within a statement, in Unix seconds: one for all who write to it."""
     if is_postgresql(connection):
-        clock = "extract(epoch FROM clock_timestamp())"
-    else:
-        clock = "(julianday('now') - 2440587.5) * 86400.0"
-    return float(connection.execute(text(f"SELECT {clock}")).scalar_one())
+        return literal_column("extract(epoch FROM clock_timestamp())", Double)
+    return literal_column("(julianday('now') - 2440587.5) * 86400.0", Double)
+
+
+def now(connection: Connection) -> float:
+    """What `clock` says."""
+    return float(connection.execute(select(clock(connection))).scalar_one())
+
+
+def advance(connection: Connection, table: Table, last: int) -> None:
+    """Let the ids that the database gives to rows of `table` be above `last`, which is at least 1."""
+    if is_postgresql(connection):
+        sequence = func.pg_get_serial_sequence(table.name, "id")
+        connection.execute(select(func.setval(sequence, last)))
+    elif table.dialect_options["sqlite"]["autoincrement"]:
+        sequences = sql.table("sqlite_sequence", sql.column("name"), sql.column("seq"))
+        connection.execute(sequences.delete().where(sequences.c.name == table.name))
+        connection.execute(sequences.insert(), {"name": table.name, "seq": last})
 
 
 class JsonValue(NamedTuple):

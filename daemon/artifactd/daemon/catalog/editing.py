@@ -10,9 +10,10 @@ from sqlalchemy import Connection, Row, select
 
 from artifactd.daemon.catalog.aliases import alias_rows, move_aliases
 from artifactd.daemon.catalog.dialect import insert
+from artifactd.daemon.catalog.outbox.changes import Change, StreamKind, note_changes
 from artifactd.daemon.catalog.reading import find_version, no_such_version
 from artifactd.daemon.catalog.schema import aliases, collections, tags, versions
-from artifactd.daemon.catalog.version_rows import about, in_collection, version_rows
+from artifactd.daemon.catalog.version_rows import in_collection, version_rows
 from artifactd.protocol import messages
 from artifactd.protocol.errors import Conflict, InvalidRequest
 
@@ -54,6 +55,12 @@ def edit_version(connection: Connection, request: messages.EditVersion) -> messa
                 aliases.c.name.in_(request.remove_aliases),
             )
         )
+    changes = []
+    if moved or request.remove_aliases:
+        changes.append(_change(request))
+    if changed or request.add_tags or request.remove_tags:
+        changes.append(_change_of_source(request, row))
+    note_changes(connection, dict.fromkeys(changes))
     return find_version(connection, request.entity, request.project, request.name, f"v{request.version}")
 
 
@@ -80,17 +87,37 @@ def delete_version(connection: Connection, request: messages.DeleteVersion) -> N
         .where(versions.c.collection_id == row.collection_id, versions.c.number == row.number)
         .values(deleted_at=time.time())
     )
+    note_changes(connection, [_change(request)])
 
 
 def _locked(connection: Connection, request: messages.EditVersion | messages.DeleteVersion) -> Row[Any]:
-    row = connection.execute(
-        version_rows()
-        .where(in_collection(request.entity, request.project, request.name), versions.c.number == request.version)
-        .with_for_update(of=[collections, about])
-    ).one_or_none()
+    """The version, with its collection locked, and that of its source if it is a link."""
+    query = version_rows().where(
+        in_collection(request.entity, request.project, request.name), versions.c.number == request.version
+    )
+    row = connection.execute(query).one_or_none()
     if row is None:
         raise _missing(connection, request)
-    return row
+    # Which source a link has never changes. In one order, as whoever commits.
+    connection.execute(
+        select(collections.c.id)
+        .where(collections.c.id.in_({row.collection_id, row.about_collection_id}))
+        .order_by(*collections.c["entity", "project", "name"])
+        .with_for_update()
+    ).all()
+    return connection.execute(query).one()
+
+
+def _change(request: messages.EditVersion | messages.DeleteVersion) -> Change:
+    return Change(StreamKind.COLLECTION, request.entity, request.project, request.name, request.version)
+
+
+def _change_of_source(request: messages.EditVersion, row: Row[Any]) -> Change:
+    """Where the texts and tags of the version are kept."""
+    if row.source_name is None:
+        return _change(request)
+    source = (row.source_entity, row.source_project, row.source_name)
+    return Change(StreamKind.COLLECTION, *source, row.about_number)
 
 
 def _missing(connection: Connection, request: messages.EditVersion | messages.DeleteVersion) -> Exception:

@@ -11,6 +11,7 @@ from artifactd.daemon.catalog.aliases import alias_rows, move_aliases
 from artifactd.daemon.catalog.commit import recorded_outcomes
 from artifactd.daemon.catalog.dialect import insert
 from artifactd.daemon.catalog.folding import LATEST
+from artifactd.daemon.catalog.outbox.changes import Change, StreamKind, note_changes
 from artifactd.daemon.catalog.reading import check_collection_type, find_version, no_such_version
 from artifactd.daemon.catalog.schema import collections, commits, links, versions
 from artifactd.daemon.catalog.version_rows import IS_LIVE, in_collection, version_rows
@@ -124,6 +125,7 @@ def _link(
             "created": created,
         },
     )
+    note_changes(connection, [Change(StreamKind.COLLECTION, *request.target, number, uid, request.id)])
     return number
 
 

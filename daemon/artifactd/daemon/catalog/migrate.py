@@ -16,7 +16,10 @@ from artifactd.daemon.catalog.records import CatalogUnusable
 from artifactd.daemon.catalog.schema import marks
 from artifactd.daemon.catalog_url import shown_catalog_url
 
-__all__ = ["check_revision", "migrate"]
+__all__ = ["REBUILDING", "check_revision", "migrate", "revision_of", "set_revision"]
+
+REBUILDING = "rebuilding-"
+"""In front of the revision while the catalog is being rebuilt: nobody else may open it."""
 
 _MIGRATING = int.from_bytes(b"artifact")
 """The key of the lock, among all that use the database."""
@@ -25,16 +28,19 @@ _MIGRATING = int.from_bytes(b"artifact")
 def migrate(connection: Connection) -> None:
     """Run the missing migrations inside the caller's transaction; of several daemons one does, the others wait.
 
-    Raises `CatalogUnusable`, naming both revisions, when a newer release has migrated the database already.
+    Raises `CatalogUnusable`, naming both revisions, when a newer release has migrated the database already, and
+    for a database that is half rebuilt.
     """
     if is_postgresql(connection):
         # On SQLite nobody else writes in a writing transaction.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
     config = _configuration()
     script = ScriptDirectory.from_config(config)
-    head, current = script.get_current_head(), _revision(connection)
+    head, current = script.get_current_head(), revision_of(connection)
     if current == head:
         return
+    if current is not None and current.startswith(REBUILDING):
+        raise _half_rebuilt(shown_catalog_url(connection.engine.url.render_as_string()))
     if current is not None and not _is_known(script, current):
         raise _too_new(connection, shown_catalog_url(connection.engine.url.render_as_string()), current, head)
     config.attributes["connection"] = connection
@@ -49,11 +55,13 @@ def check_revision(connection: Connection, shown: str) -> None:
     database without a catalog.
     """
     script = ScriptDirectory.from_config(_configuration())
-    head, current = script.get_current_head(), _revision(connection)
+    head, current = script.get_current_head(), revision_of(connection)
     if current == head:
         return
     if current is None:
         raise CatalogUnusable(f"{shown} is no catalog: it has no revision, and {head} is wanted")
+    if current.startswith(REBUILDING):
+        raise _half_rebuilt(shown)
     if not _is_known(script, current):
         raise _too_new(connection, shown, current, head)
     raise CatalogUnusable(
@@ -68,12 +76,14 @@ def _configuration() -> Config:
     return config
 
 
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
-
-
 def _is_known(script: ScriptDirectory, revision: str) -> bool:
     return revision in {known.revision for known in script.walk_revisions()}
+
+
+def _half_rebuilt(shown: str) -> CatalogUnusable:
+    return CatalogUnusable(
+        f"the catalog {shown} is half rebuilt: let `artifactd rebuild-catalog` finish, or run it again"
+    )
 
 
 def _too_new(connection: Connection, shown: str, current: str, head: str | None) -> CatalogUnusable:
@@ -82,3 +92,13 @@ def _too_new(connection: Connection, shown: str, current: str, head: str | None)
         f"the catalog {shown} was migrated by artifactd {newer} to revision {current}, and this is artifactd "
         f"{version('artifactd')}, which knows revisions up to {head}: run the newer one here too"
     )
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision of the database's schema, None if it has none."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def set_revision(connection: Connection, revision: str) -> None:
+    """Say that the schema, which has a revision, is of this one."""
+    connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, and_, case, exists, func, or_, select
 
 from artifactd.daemon.catalog.dialect import now
 from artifactd.daemon.catalog.editing import delete_version
+from artifactd.daemon.catalog.outbox.changes import Change, StreamKind, note_changes
 from artifactd.daemon.catalog.schema import aliases, collections, versions
 from artifactd.daemon.catalog.version_rows import IS_LIVE, in_collection
 from artifactd.protocol import messages
@@ -57,6 +58,7 @@ def set_policy(connection: Connection, entity: str, project: str, name: str, pol
     )
     if changed.rowcount == 0:
         raise ArtifactNotFound("there is no such collection", subject=f"{entity}/{project}/{name}")
+    note_changes(connection, [Change(StreamKind.COLLECTION, entity, project, name)])
 
 
 def policies(connection: Connection) -> list[tuple[str, Policy]]:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from artifactd.daemon.catalog.dialect import insert
 from artifactd.daemon.catalog.merging import fields_of
+from artifactd.daemon.catalog.outbox.changes import Change, StreamKind, note_changes
 from artifactd.daemon.catalog.schema import run_inputs, runs, versions
 from artifactd.daemon.catalog.version_rows import in_collection, version_rows
 from artifactd.protocol import messages
@@ -19,6 +20,8 @@ from artifactd.protocol.errors import ArtifactNotFound, Denied, InvalidRequest
 __all__ = ["RunEnd", "add_input", "crash_run", "end_run", "put_run"]
 
 _FINAL_STATES = ("finished", "failed")
+# Else the number of rows is not kept after an INSERT.
+_COUNTED = {"preserve_rowcount": True}
 _MAX_CONFIG = 1 << 20
 """Bytes, of what all processes of a run gave together."""
 
@@ -47,6 +50,7 @@ def put_run(connection: Connection, uid: int, request: messages.StartRun) -> Non
             .where(_is(request.entity, request.project, request.id))
             .values(config=_merged_config(connection, request))
         )
+        _note(connection, request.entity, request.project, request.id)
         return
     key = {"entity": request.entity, "project": request.project, "id": request.id}
     said = {
@@ -74,11 +78,12 @@ def put_run(connection: Connection, uid: int, request: messages.StartRun) -> Non
         allowed.append(runs.c.lock.is_distinct_from(request.lock))
     result = connection.execute(
         upsert.on_conflict_do_update(index_elements=list(key), set_=kept | now, where=and_(*allowed)),
-        # Not kept after an INSERT otherwise.
-        execution_options={"preserve_rowcount": True},
+        execution_options=_COUNTED,
     )
     if result.rowcount == 0:
         _check_owner(connection, uid, request.entity, request.project, request.id)
+    else:
+        _note(connection, request.entity, request.project, request.id)
 
 
 def end_run(connection: Connection, uid: int, request: messages.FinishRun) -> None:
@@ -91,11 +96,13 @@ def end_run(connection: Connection, uid: int, request: messages.FinishRun) -> No
             f"a run can't end as {request.state!r}", subject=request.id, remedy=f"use {' or '.join(_FINAL_STATES)}"
         )
     _check_owner(connection, uid, request.entity, request.project, request.id)
-    connection.execute(
+    ended = connection.execute(
         runs.update()
         .where(_is(request.entity, request.project, request.id), runs.c.state != request.state)
         .values(state=request.state, ended_at=time.time())
     )
+    if ended.rowcount:
+        _note(connection, request.entity, request.project, request.id)
 
 
 def crash_run(
@@ -106,9 +113,11 @@ def crash_run(
     `locks`, which nobody holds any more. Returns how a run with such a lock ended; None if there is none.
     """
     here = and_(_is(entity, project, run), runs.c.uid == uid, runs.c.lock.in_(locks))
-    connection.execute(
+    crashed = connection.execute(
         runs.update().where(here, runs.c.state == "running").values(state="crashed", ended_at=time.time())
     )
+    if crashed.rowcount:
+        _note(connection, entity, project, run)
     row = connection.execute(select(runs.c.lock, runs.c.state).where(here)).one_or_none()
     return None if row is None else RunEnd(row.lock, row.state)
 
@@ -129,7 +138,7 @@ def add_input(
     if used is None:
         address = f"{version.entity}/{version.project}/{version.name}:v{version.version}"
         raise ArtifactNotFound("no such version", subject=address)
-    connection.execute(
+    added = connection.execute(
         insert(connection, run_inputs).on_conflict_do_nothing(),
         {
             "entity": entity,
@@ -138,7 +147,10 @@ def add_input(
             "collection_id": used.about_collection_id,
             "number": used.about_number,
         },
+        execution_options=_COUNTED,
     )
+    if added.rowcount:
+        _note(connection, entity, project, run)
 
 
 def _merged_config(connection: Connection, request: messages.StartRun) -> str:
@@ -157,8 +169,15 @@ def _is(entity: str, project: str, run: str) -> ColumnElement[bool]:
     return and_(runs.c.entity == entity, runs.c.project == project, runs.c.id == run)
 
 
+def _note(connection: Connection, entity: str, project: str, run: str) -> None:
+    """The run changed; whoever changed it has its row locked since."""
+    note_changes(connection, [Change(StreamKind.RUN, entity, project, run)])
+
+
 def _check_owner(connection: Connection, uid: int, entity: str, project: str, run: str) -> None:
-    owner = connection.execute(select(runs.c.uid).where(_is(entity, project, run))).scalar_one_or_none()
+    """Lock the run. Raises `ArtifactNotFound`, and `Denied` where it is not the uid's."""
+    query = select(runs.c.uid).where(_is(entity, project, run)).with_for_update()
+    owner = connection.execute(query).scalar_one_or_none()
     if owner is None:
         raise ArtifactNotFound("no such run", subject=f"{entity}/{project}/{run}", remedy="start it with init")
     if owner != uid:

@@ -36,6 +36,7 @@ __all__ = [
     "links",
     "marks",
     "metadata",
+    "outbox",
     "run_inputs",
     "run_outputs",
     "runs",
@@ -317,4 +318,24 @@ draft_entries = Table(
     Column("part_id", Integer, ForeignKey("draft_parts.id"), nullable=False),
     PrimaryKeyConstraint("draft_id", "path"),
     Index(None, "part_id"),
+)
+
+# What changed and is not in the bucket yet; see `outbox.changes`. An id is the revision of a record, and never
+# comes twice, not even when the table was empty in between.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True),
+    Column("kind", TEXT, nullable=False),
+    Column("entity", TEXT, nullable=False),
+    Column("project", TEXT, nullable=False),
+    # Of the collection, or the id of the run.
+    Column("name", TEXT, nullable=False),
+    Column("version", BigInteger),
+    Column("uid", BigInteger),
+    Column("submission_id", LargeBinary),
+    # By the database's clock.
+    Column("created_at", Double, nullable=False),
+    CheckConstraint("kind IN ('collection', 'run')", name="kind"),
+    sqlite_autoincrement=True,
 )

@@ -24,7 +24,9 @@ class Runs:
         self._catalog = catalog
 
     async def start(self, peer: Peer, request: messages.StartRun) -> messages.Done:
-        for value, what in ((request.entity, "entity"), (request.project, "project"), (request.id, "run id")):
+        # Its records lie below the entity's prefix in the store.
+        names.check_entity(request.entity)
+        for value, what in ((request.project, "project"), (request.id, "run id")):
             names.check_scope(value, what)
         texts = (request.name, request.job_type or "", request.group or "", request.host)
         rules = {

@@ -14,14 +14,14 @@ from artifactd.daemon.settings import Settings
 from artifactd.daemon.stores.base import SentPart, Store, StoreUnusable, UnfinishedUpload
 from artifactd.daemon.stores.factory import open_store, store_options
 
-__all__ = ["open_to_collect", "open_to_read"]
+__all__ = ["open_to_collect", "open_to_look", "open_to_read"]
 
 
 @asynccontextmanager
 async def open_to_collect(settings: Settings) -> AsyncIterator[tuple[Collector, Store]]:
     """The catalog's collector and the store while the context lasts; raises what `open_to_read` does."""
     with closing(await trio.to_thread.run_sync(Collector.open, settings.catalog_url)) as collector:
-        async with _open_store(settings) as store:
+        async with open_to_look(settings) as store:
             yield collector, store
 
 
@@ -33,11 +33,12 @@ async def open_to_read(settings: Settings) -> AsyncIterator[tuple[CatalogReader,
     a daemon.
     """
     with closing(await trio.to_thread.run_sync(CatalogReader.open, settings.catalog_url)) as catalog:
-        async with _open_store(settings) as store:
+        async with open_to_look(settings) as store:
             yield catalog, store
 
 
-def _open_store(settings: Settings) -> AbstractAsyncContextManager[Store]:
+def open_to_look(settings: Settings) -> AbstractAsyncContextManager[Store]:
+    """The store, for all but uploads, while the context lasts. Raises `StoreUnusable`, also for `memory:`."""
     if settings.store_url == "memory:":
         raise StoreUnusable(
             "the store memory: is inside its daemon, and ends with it: there is nothing to look at"

@@ -132,11 +132,11 @@ class Sweep:
         listed: dict[str, tuple[str, ObjectInfo]] = {}
         async with aclosing(list_objects(self._store, blobs_prefix(self._entity))) as objects:
             async for info in objects:
-                parsed = parse_blob_key(self._entity, info.key)
+                parsed = parse_blob_key(info.key)
                 # Younger ones may be on their way into the catalog.
-                if parsed is None or parsed[1] >= self._horizon:
+                if parsed is None or parsed.epoch >= self._horizon:
                     continue
-                listed[info.key] = parsed[0], info
+                listed[info.key] = parsed.digest, info
                 if len(listed) == _LISTED:
                     await self._delete_nameless(listed)
                     listed.clear()

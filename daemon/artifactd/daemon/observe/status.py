@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from artifactd.daemon.catalog.outbox.taking import Lag
 from artifactd.daemon.queue.submissions import Submission
 from artifactd.protocol import messages
 from artifactd.protocol.states import TERMINAL, State
@@ -37,6 +38,7 @@ class Facts:
     spool_free: int
     spool_reserve: int
     queued_bytes: int
+    outbox: Lag
 
 
 def build(
@@ -59,6 +61,7 @@ def build(
         "more": more,
         "store": _service(facts.store) | {"uploaded_bytes": facts.uploaded_bytes},
         "catalog": _service(facts.catalog),
+        "outbox": {"rows": facts.outbox.rows, "age": facts.outbox.seconds},
         "spool": {
             "path": facts.spool_path,
             "used": facts.queued_bytes,

@@ -1,0 +1,376 @@
+"""A catalog out of its bucket alone is the catalog that it was, table by table."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from catalog_heads import digest, make_head
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, create_engine, select
+
+from artifactd.daemon.catalog import BlobLocation, Catalog, CatalogUnusable, Head, Part
+from artifactd.daemon.catalog.connecting import parse
+from artifactd.daemon.catalog.outbox.encoding import digest_of_object
+from artifactd.daemon.catalog.rebuilding import CatalogNotEmpty, Rebuilding
+from artifactd.daemon.catalog.schema import collections, draft_parts, drafts, marks, metadata, outbox
+from artifactd.daemon.maintenance.rebuild import rebuild
+from artifactd.daemon.maintenance.rebuild_report import Report
+from artifactd.daemon.pipeline.catalog_calls import CatalogCalls
+from artifactd.daemon.pipeline.delivery import Delivery
+from artifactd.daemon.pipeline.health import Health
+from artifactd.daemon.stores.keys import blob_key, parse_record_key, record_key
+from artifactd.daemon.stores.memory import MemoryStore
+from artifactd.protocol.errors import ArtifactdError
+from artifactd.protocol.manifest import Entry
+from artifactd.protocol.messages import DeleteVersion, EditVersion, FinishRun, LinkVersion, StartRun
+
+MakeUrl = Callable[[], str]
+_ids = itertools.count(1)
+
+
+@pytest.fixture
+def make_url(request: pytest.FixtureRequest, catalog_url: str, tmp_path: Path) -> Iterator[MakeUrl]:
+    """URLs of empty databases, of the kind of `catalog_url`."""
+    numbers = itertools.count()
+    if catalog_url.startswith("sqlite"):
+        yield lambda: f"sqlite:///{tmp_path}/{next(numbers)}/catalog.db"
+        return
+    server = request.getfixturevalue("postgres_server")
+    names: list[str] = []
+
+    def make() -> str:
+        names.append(server.new_database())
+        url: str = server.url(names[-1])
+        return url
+
+    yield make
+    for name in names:
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def contents(url: str) -> dict[str, list[dict[str, Any]]]:
+    """All rows but those of the outbox and of drafts that are no version, with no id but those of collections."""
+    engine = create_engine(parse(url))
+    with engine.connect() as connection:
+        tables = {
+            table.name: [dict(row) for row in connection.execute(select(table)).mappings()]
+            for table in metadata.sorted_tables
+            if table not in (marks, outbox)
+        }
+    engine.dispose()
+    finished = {row.pop("id"): row for row in tables[drafts.name] if row["state"] == "finished"}
+    tables[drafts.name] = list(finished.values())
+    parts = sorted(tables[draft_parts.name], key=lambda row: int(row.pop("id")))
+    tables[draft_parts.name] = [
+        row | {"draft_id": str(finished[row["draft_id"]]), "place": place}
+        for place, row in enumerate(row for row in parts if row["draft_id"] in finished)
+    ]
+    del tables["draft_entries"]
+    for rows in tables.values():
+        rows.sort(key=lambda row: str(sorted(row.items(), key=lambda item: item[0])))
+    # Parts keep their order within a draft.
+    for row in tables[draft_parts.name]:
+        del row["place"]
+    return tables
+
+
+def deliver(catalog: Catalog, store: MemoryStore) -> None:
+    async def run() -> None:
+        await Delivery(store, catalog, CatalogCalls(Health("catalog", "")), Health("store", "")).flush()
+
+    trio.run(run)
+
+
+def rebuilt(store: MemoryStore, url: str) -> Report:
+    catalog = Rebuilding.open(url)
+    report = Report(store.url, url)
+    try:
+        trio.run(rebuild, store, catalog, report, lambda step: None)
+    finally:
+        catalog.close()
+    return report
+
+
+class History:
+    """Does to a catalog what clients may do, at random."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.heads: list[Head] = []
+
+    def do(self, step: Any) -> None:
+        what, *arguments = step
+        with suppress(ArtifactdError):
+            getattr(self, what)(*arguments)
+
+    def commit(self, chosen: list[dict[str, Any]]) -> None:
+        heads = [make_head(id=next(_ids).to_bytes(16), **choice) for choice in chosen]
+        self.heads += heads
+        self.catalog.commit(heads)
+
+    def repeat(self, index: int) -> None:
+        if self.heads:
+            self.catalog.commit([self.heads[index % len(self.heads)]])
+
+    def edit(self, name: str, version: int, aliases: tuple[str, ...], tags: tuple[str, ...], text: str) -> None:
+        place = {"entity": "team", "project": "vision", "name": name}
+        found = self.catalog.version(*place.values(), f"v{version}")
+        self.catalog.edit(
+            EditVersion(
+                **place,
+                version=version,
+                revision=found.revision,
+                description=(found.description, text),
+                ttl=(found.ttl, len(text)),
+                add_aliases=aliases[:1],
+                remove_aliases=aliases[1:],
+                add_tags=tags[:1],
+                remove_tags=tags[1:],
+            )
+        )
+
+    def delete(self, name: str, version: int) -> None:
+        self.catalog.delete(
+            DeleteVersion(entity="team", project="vision", name=name, version=version, delete_aliases=True)
+        )
+
+    def link(self, name: str, version: int, target: str) -> None:
+        place = {"entity": "team", "project": "vision", "name": name, "version": version}
+        id = next(_ids).to_bytes(16)
+        self.catalog.link(7, LinkVersion(**place, id=id, target=("team", "shop", target)), b"body")
+
+    def start(self, run: str, config: str) -> None:
+        self.catalog.start_run(1, StartRun(id=run, entity="team", project="vision", name="n", config=config))
+
+    def finish(self, run: str) -> None:
+        self.catalog.finish_run(1, FinishRun(id=run, entity="team", project="vision"))
+
+    def use(self, run: str, project: str, name: str) -> None:
+        self.catalog.record_use(1, "team", "vision", run, self.catalog.version("team", project, name, "latest"))
+
+    def draft(self, name: str, contents: int, finishes: bool) -> None:
+        for number, run in enumerate(["r1", None, "r2"]):
+            part = Part(
+                uid=1,
+                id=next(_ids).to_bytes(16),
+                body_hash=b"part",
+                entity="team",
+                project="vision",
+                name=name,
+                type="model",
+                distributed_id=f"d{contents}",
+                finishes=finishes and number == 2,
+                writer=f"writer {number}",
+                run=run,
+                aliases=(),
+                tags=(),
+                description=None,
+                metadata="{}",
+                ttl=5,
+            )
+            self.catalog.register_part(part, [Entry(f"f{number}", digest(number), 1)])
+        if finishes:
+            self.catalog.commit([make_head(contents, name=name, uid=1, id=part.id, draft=part.distributed_id)])
+
+
+_name = st.sampled_from("abc")
+_labels = st.lists(st.sampled_from(["x", "y", "z"]), unique=True, max_size=2).map(tuple)
+_head = st.fixed_dictionaries(
+    {
+        "contents": st.integers(0, 3),
+        "name": _name,
+        "uid": st.sampled_from([1, 2]),
+        "aliases": _labels,
+        "tags": _labels,
+        "description": st.sampled_from([None, "", "one", "zwei\n“"]),
+        "metadata": st.sampled_from(["{}", '{"a":1}', '{"big":123456789012345678901234567890}']),
+        "run": st.sampled_from([None, "r1", "r2"]),
+        "ttl": st.sampled_from([None, 60]),
+        "reuse": st.booleans(),
+    }
+)
+_step = st.one_of(
+    st.tuples(st.just("commit"), st.lists(_head, min_size=1, max_size=5)),
+    st.tuples(st.just("repeat"), st.integers(0, 99)),
+    st.tuples(st.just("edit"), _name, st.integers(0, 3), _labels, _labels, st.sampled_from(["", "text"])),
+    st.tuples(st.just("delete"), _name, st.integers(0, 3)),
+    st.tuples(st.just("link"), _name, st.integers(0, 3), st.sampled_from("pq")),
+    st.tuples(st.just("start"), st.sampled_from(["r1", "r2"]), st.sampled_from(["{}", '{"lr":0.5}'])),
+    st.tuples(st.just("finish"), st.sampled_from(["r1", "r2"])),
+    st.tuples(
+        st.just("use"), st.sampled_from(["r1", "r2"]), st.sampled_from(["vision", "shop"]), st.sampled_from("abpq")
+    ),
+    st.tuples(st.just("draft"), _name, st.integers(0, 3), st.booleans()),
+    st.tuples(st.just("deliver")),
+)
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(steps=st.lists(_step, min_size=1, max_size=25))
+def test_a_rebuilt_catalog_is_equal_in_every_table(make_url: MakeUrl, steps: list[Any]) -> None:
+    url, store = make_url(), MemoryStore()
+    catalog = Catalog.open(url)
+    history = History(catalog)
+    for step in steps:
+        if step[0] == "deliver":
+            deliver(catalog, store)
+        else:
+            history.do(step)
+    deliver(catalog, store)
+    again = make_url()
+    report = rebuilt(store, again)
+    assert report.problems == []
+    assert contents(again) == contents(url)
+    other = Catalog.open(again)
+    # Whoever submits again hears what became of it then, and the next numbers are those of the original.
+    fresh = [make_head(99, name=name, type="model") for name in "abc"]
+    assert other.commit(history.heads[:50]) == catalog.commit(history.heads[:50])
+    assert other.commit(fresh) == catalog.commit(fresh)
+    # What is delivered from here on is newer than all there is.
+    newest = max((key.revision for text in store._objects if (key := parse_record_key(text))), default=0)
+    assert min(id for record in other.take().records for id in record.ids) > newest
+    other.close()
+    catalog.close()
+
+
+@pytest.fixture
+def filled(catalog: Catalog) -> MemoryStore:
+    """A bucket with two records of one collection, v0 and v1, one of another, and a run that used v0."""
+    store = MemoryStore()
+    for contents in (1, 2):
+        catalog.commit([make_head(contents, aliases=("best",))])
+        deliver(catalog, store)
+    catalog.commit([make_head(1, name="other")])
+    catalog.start_run(1, StartRun(id="r", entity="team", project="vision", name="n"))
+    catalog.record_use(1, "team", "vision", "r", catalog.version("team", "vision", "model", "v0"))
+    deliver(catalog, store)
+    return store
+
+
+def records_of(store: MemoryStore, name: str) -> list[str]:
+    """The keys of a stream's records, the oldest first."""
+    return sorted(text for text in store._objects if (key := parse_record_key(text)) and key.name == name)
+
+
+def test_a_damaged_record_is_reported_and_the_rest_is_rebuilt(filled: MemoryStore, make_url: MakeUrl) -> None:
+    _, second = records_of(filled, "model")
+    filled._objects[second] = filled._objects[second][:-1] + b"?"
+    url = make_url()
+    report = rebuilt(filled, url)
+    assert report.damaged == len(report.problems) == 1
+    assert second in report.problems[0]
+    catalog = Catalog.open(url)
+    assert catalog.version("team", "vision", "model", "best").version == 0
+    assert catalog.version("team", "vision", "other", "latest").version == 0
+    catalog.close()
+
+
+def test_what_only_a_damaged_record_had_is_missed(filled: MemoryStore, make_url: MakeUrl) -> None:
+    first, _ = records_of(filled, "model")
+    del filled._objects[first]
+    url = make_url()
+    report = rebuilt(filled, url)
+    assert sorted(problem.split(": ", 1)[1] for problem in report.problems) == [
+        "1 versions are in no record that can be read",
+        "is in no record, but the run r used it",
+    ]
+    catalog = Catalog.open(url)
+    assert catalog.version("team", "vision", "model", "best").version == 1
+    catalog.close()
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xc1", b"\x81", b"\x80" * 1000, b"\xdd\xff\xff\xff\xff", b"\x91" * 100_000], ids=repr
+)
+def test_hostile_records_are_refused_with_all_others_kept(
+    filled: MemoryStore, make_url: MakeUrl, data: bytes
+) -> None:
+    key = parse_record_key(records_of(filled, "model")[-1])
+    assert key is not None
+    hostile = record_key(replace(key, revision=key.revision + 1000, digest=digest_of_object(data)))
+    filled._objects[hostile] = data
+    filled._objects["team/records/collections/vision/model/7"] = b"?"
+    report = rebuilt(filled, make_url())
+    assert report.damaged == 2
+    assert (report.collections, report.versions, report.runs) == (2, 3, 1)
+
+
+def test_a_record_under_the_key_of_another_stream_is_refused(filled: MemoryStore, make_url: MakeUrl) -> None:
+    moved = records_of(filled, "other")[0]
+    filled._objects[moved.replace("/other/", "/copy/")] = filled._objects[moved]
+    report = rebuilt(filled, make_url())
+    (problem,) = report.problems
+    assert "is of the collection team/vision/other" in problem
+
+
+def test_blobs_are_listed_and_the_highest_epoch_counts(catalog_url: str, make_url: MakeUrl) -> None:
+    store = MemoryStore()
+    old, new = blob_key("team", digest(1)), blob_key("team", digest(2))
+    for key, data in ((old, b"one"), (new, b"old"), (f"{new}.9", b"newer"), (f"{new}.10", b"newest")):
+        store._objects[key] = data
+    store._objects["team/other/thing"] = b"?"
+    url = make_url()
+    assert rebuilt(store, url).blobs == 2
+    catalog = Catalog.open(url)
+    assert catalog.known_blobs("team", [digest(1), digest(2)]) == {
+        digest(1): BlobLocation(old, 0, 3),
+        digest(2): BlobLocation(f"{new}.10", 0, 6),
+    }
+    catalog.close()
+
+
+def test_a_catalog_that_is_not_empty_is_refused(catalog: Catalog, catalog_url: str) -> None:
+    catalog.commit([make_head(1)])
+    with pytest.raises(CatalogNotEmpty, match="versions"):
+        Rebuilding.open(catalog_url)
+    assert catalog.version("team", "vision", "model", "latest").version == 0
+    Catalog.open(catalog_url).close()
+
+
+def test_a_half_rebuilt_catalog_is_opened_by_nobody_and_begun_again(
+    filled: MemoryStore, make_url: MakeUrl
+) -> None:
+    url = make_url()
+    half = Rebuilding.open(url)
+    half.add_blobs([("team", digest(7), BlobLocation("k", 0, 1))])
+    half.close()
+    with pytest.raises(CatalogUnusable, match="half rebuilt"):
+        Catalog.open(url)
+    assert rebuilt(filled, url).problems == []
+    catalog = Catalog.open(url)
+    assert catalog.known_blobs("team", [digest(7)]) == {}
+    assert catalog.version("team", "vision", "model", "latest").version == 1
+    catalog.close()
+
+
+def test_collections_keep_their_order_even_where_an_id_comes_twice(
+    filled: MemoryStore, make_url: MakeUrl, catalog: Catalog
+) -> None:
+    stranger = MemoryStore()
+    other = Catalog.open(make_url())
+    other.commit([make_head(1, name="stranger")])
+    deliver(other, stranger)
+    other.close()
+    filled._objects.update(stranger._objects)
+    url = make_url()
+    assert rebuilt(filled, url).problems == []
+    engine: Engine = create_engine(parse(url))
+    with engine.connect() as connection:
+        ids = {name: id for name, id in connection.execute(select(collections.c.name, collections.c.id))}
+    engine.dispose()
+    assert len(set(ids.values())) == 3
+    again = Catalog.open(url)
+    again.commit([make_head(1, name="next")])
+    again.close()
