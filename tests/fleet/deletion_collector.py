@@ -50,8 +50,8 @@ def collector_moves(
 def _marks(shared: Shared, world: World) -> _Effect:
     # In which order does not matter: what this mark misses, the second one finds.
     if any(getattr(shared, place) for place in _places(world)):
-        return "marks the blob", shared, Collector(Phase.CONDEMNED)
-    return "marks, and not the blob", shared, Collector(Phase.UNMARKED)
+        return "marks: something refers to the blob", shared, Collector(Phase.CONDEMNED)
+    return "marks: nothing refers to the blob", shared, Collector(Phase.UNMARKED)
 
 
 def _condemns(shared: Shared, world: World) -> Iterator[_Effect]:
@@ -139,12 +139,12 @@ def _is_old(row: Row | None, horizon: int, world: World) -> bool:
 
 
 def _places(world: World) -> list[str]:
-    """What is read to mark, one after the other."""
+    """What is read to mark, one after the other: references move from drafts to versions, and on to links."""
     places = ["versions"]
-    if world.drafts and not world.omits(Omission.DRAFTS_NOT_MARKED):
-        places.insert(1 if world.omits(Omission.DRAFTS_MARKED_LAST) else 0, "drafts")
     if world.links:
         places.insert(0 if world.omits(Omission.LINKS_MARKED_FIRST) else 1, "links")
+    if world.drafts and not world.omits(Omission.DRAFTS_NOT_MARKED):
+        places.insert(len(places) if world.omits(Omission.DRAFTS_MARKED_LAST) else 0, "drafts")
     return places
 
 

@@ -51,11 +51,12 @@ def _heartbeat(shared: Shared, daemon: Daemon, world: World) -> Iterator[Effect]
 
 
 def _crashes(shared: Shared, daemon: Daemon, world: World) -> Iterator[Effect]:
-    resumes = daemon.heard if world.omits(Omission.RESUMED_KEY) else NEVER
-    down = daemon._replace(up=False, heard=NEVER, answer=NEVER, submissions=(), resumes=resumes)
+    down = daemon._replace(up=False, heard=NEVER, answer=NEVER, submissions=())
     yield "crashes", shared, down
     key = uploads(shared, daemon, world)
-    if key is not None and shared.late_put == NEVER:
+    if key is not None and world.omits(Omission.RESUMED_KEY):
+        yield f"crashes while it uploads .{key}", shared, down._replace(resumes=key)
+    elif key is not None and shared.late_put == NEVER:
         yield f"crashes while it uploads .{key}", shared._replace(late_put=key), down
     for submission in daemon.submissions:
         if not daemon.late and is_accepted(submission, daemon, world):

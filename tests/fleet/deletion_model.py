@@ -130,12 +130,8 @@ class Collector(NamedTuple):
     """Of the object to delete; in `Phase.ROWS`, of the one that is not to be deleted."""
 
 
-class State(NamedTuple):
-    """All of it. A step changes what is shared, and one daemon or one collector at most."""
-
-    shared: Shared
-    daemons: tuple[Daemon, ...]
-    collectors: tuple[Collector, ...]
+State = tuple[Shared, tuple[Daemon, ...], tuple[Collector, ...]]
+"""All of it. A step changes what is shared, and one daemon or one collector at most."""
 
 
 def violation(shared: Shared) -> str | None:

@@ -28,7 +28,7 @@ def submission_moves(shared: Shared, daemon: Daemon, world: World) -> Iterator[E
             case Step.REGISTERED:
                 yield _hears_of_registration(shared, daemon)
             case Step.RELYING if is_accepted(submission, daemon, world):
-                what = "a part" if world.drafts else "a version"
+                what = "a part of a draft" if world.drafts else "a version"
                 yield (
                     f"commits {what} with the blob",
                     arrives(shared, submission, world),
@@ -86,7 +86,8 @@ def _begins(shared: Shared, daemon: Daemon, world: World) -> Iterator[Effect]:
         found = "no row" if shared.row is None else "the blob being deleted"
         after = shared._replace(objects=tuple(sorted({*shared.objects, key})))
         uploaded = _also(daemon._replace(resumes=NEVER), Submission(Step.UPLOADED, begin, key))
-        yield f"{text}, finds {found} and uploads .{key}", after, uploaded
+        how = "uploads" if daemon.resumes == NEVER else "goes on uploading"
+        yield f"{text}, finds {found} and {how} .{key}", after, uploaded
 
 
 def _relied_on(shared: Shared, world: World) -> str:

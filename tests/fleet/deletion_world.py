@@ -57,7 +57,7 @@ class World(NamedTuple):
     collectors: int = 1
     objects: int = 2
     """That the bucket holds at the same time."""
-    epochs: int = 3
+    epochs: int = 2
     """No sweep begins once the epoch has been incremented so often."""
     faults: int = 1
     """How many crashes, fences and submissions that are given up there may be."""
@@ -77,4 +77,4 @@ class World(NamedTuple):
         """Nothing has happened. The first daemon runs; others may join whenever they like."""
         absent = Daemon(up=False, fenced=True, oldest=NEVER, heard=NEVER)
         daemons = (Daemon(), *[absent] * (self.daemons - 1))
-        return State(Shared(faults=self.faults), daemons, (Collector(),) * self.collectors)
+        return Shared(faults=self.faults), daemons, (Collector(),) * self.collectors
