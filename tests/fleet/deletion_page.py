@@ -20,9 +20,9 @@ _MARKER = "<!-- What follows is written by tests/fleet/deletion_page.py. -->\n"
 _WHAT_FOLLOWS = """
 ## What each step is for
 
-Each step left out in turn, and the shortest way to harm; `.1` is the object with epoch 1 in its key. A blob that is
-referred to and being deleted is lost, because the object goes next. One that the catalog offers without an object is lost
-to whoever looks next.
+Each step left out in turn, and the shortest way to harm; `.1` is the object with epoch 1 in its key. A blob that
+is referred to and being deleted is lost, because the object goes next. One that the catalog offers without an
+object is lost to whoever looks next.
 """
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from fleet.deletion_collector import collector_moves
 from fleet.deletion_daemons import daemon_moves
-from fleet.deletion_model import Collector, Daemon, Shared, State, violation
+from fleet.deletion_model import Collector, Daemon, Shared, violation
 from fleet.deletion_users import other_moves
 from fleet.deletion_world import World
 
 __all__ = ["Explored", "explore"]
 
-_Actor = TypeVar("_Actor", Daemon, Collector)
-_Moves = tuple[tuple[str, Shared, _Actor], ...]
+_Part = TypeVar("_Part", bound=Hashable)
+
+_State = tuple[int, tuple[int, ...], tuple[int, ...]]
+"""What is shared, the daemons and the collectors, as numbers: there are many states, and few different parts."""
+
+_Moves = list[tuple[str, int, int]]
+"""What is done, and the numbers of what is then shared and of who did it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +39,10 @@ class Explored:
 
 def explore(world: World, check: Callable[[Shared], str | None] = violation) -> Explored:
     """Take every step from every state that can be reached, until `check` says what is wrong with one."""
-    steps = _Steps(world)
-    wrong_with = cache(check)
+    steps = _Steps(world, check)
     # In the order in which they were met, each with the place of the one that it came from.
-    met = [(world.start(), -1)]
-    seen = {_nameless(world.start())}
+    met = [(steps.start, -1)]
+    seen = {_nameless(steps.start)}
     for place, (state, _) in enumerate(met):
         for _, after in steps.after(state):
             # What is met keeps its daemons apart all the same, so that a trace can be read.
@@ -47,57 +51,90 @@ def explore(world: World, check: Callable[[Shared], str | None] = violation) -> 
                 continue
             seen.add(key)
             met.append((after, place))
-            if (wrong := wrong_with(after[0])) is not None:
+            if (wrong := steps.wrong_with(after[0])) is not None:
                 return Explored(len(met), _trace(steps, met), wrong)
     return Explored(len(met))
+
+
+class _Numbers(Generic[_Part]):
+    """A number for each part that there is, the same for those that are equal."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[_Part, int] = {}
+        self._parts: list[_Part] = []
+
+    def of(self, part: _Part) -> int:
+        number = self._numbers.setdefault(part, len(self._parts))
+        if number == len(self._parts):
+            self._parts.append(part)
+        return number
+
+    def __getitem__(self, number: int) -> _Part:
+        return self._parts[number]
 
 
 class _Steps:
     """The steps of a world. What one daemon or collector may do is worked out once for all that others do."""
 
-    def __init__(self, world: World) -> None:
-        @cache
-        def of_daemon(shared: Shared, daemon: Daemon) -> _Moves[Daemon]:
-            return _changing(daemon_moves(shared, daemon, world), shared, daemon)
+    def __init__(self, world: World, check: Callable[[Shared], str | None]) -> None:
+        self._world = world
+        self._shared, self._daemons, self._collectors = (
+            _Numbers[Shared](),
+            _Numbers[Daemon](),
+            _Numbers[Collector](),
+        )
+        self._of_daemon = cache(self._work_out_daemon)
+        self._of_collector = cache(self._work_out_collector)
+        self._of_others = cache(self._work_out_others)
+        self._published = cache(self._work_out_published)
+        self._daemon_names = _names("daemon", world.daemons)
+        self._collector_names = _names("collector", world.collectors)
+        shared, daemons, collectors = world.start()
+        self.start: _State = (
+            self._shared.of(shared),
+            tuple(map(self._daemons.of, daemons)),
+            tuple(map(self._collectors.of, collectors)),
+        )
+        self.wrong_with = cache(lambda number: check(self._shared[number]))
 
-        @cache
-        def of_collector(shared: Shared, published: int | None, collector: Collector) -> _Moves[Collector]:
-            return _changing(collector_moves(shared, published, collector, world), shared, collector)
-
-        @cache
-        def of_others(shared: Shared) -> tuple[tuple[str, Shared], ...]:
-            return tuple(other_moves(shared, world))
-
-        self._of_daemon, self._of_collector, self._of_others = of_daemon, of_collector, of_others
-        self._daemons = _names("daemon", world.daemons)
-        self._collectors = _names("collector", world.collectors)
-
-    def after(self, state: State) -> Iterator[tuple[tuple[str, str], State]]:
+    def after(self, state: _State) -> Iterator[tuple[tuple[str, str], _State]]:
         """All steps that may come next: who does what, and the state that it leads to."""
         shared, daemons, collectors = state
         for index, daemon in enumerate(daemons):
-            before, behind = daemons[:index], daemons[index + 1 :]
-            for text, then, moved in self._of_daemon(shared, daemon):
-                yield (self._daemons[index], text), (then, (*before, moved, *behind), collectors)
-        published = min([daemon.oldest for daemon in daemons if not daemon.fenced], default=None)
+            who, before, behind = self._daemon_names[index], daemons[:index], daemons[index + 1 :]
+            for text, then, became in self._of_daemon(shared, daemon):
+                yield (who, text), (then, (*before, became, *behind), collectors)
+        published = self._published(daemons)
         for index, collector in enumerate(collectors):
-            earlier, later = collectors[:index], collectors[index + 1 :]
-            for text, then, went in self._of_collector(shared, published, collector):
-                yield (self._collectors[index], text), (then, daemons, (*earlier, went, *later))
+            who, before, behind = self._collector_names[index], collectors[:index], collectors[index + 1 :]
+            for text, then, became in self._of_collector(shared, published, collector):
+                yield (who, text), (then, daemons, (*before, became, *behind))
         for text, then in self._of_others(shared):
             yield ("", text), (then, daemons, collectors)
 
+    def _work_out_daemon(self, shared: int, daemon: int) -> _Moves:
+        moves = daemon_moves(self._shared[shared], self._daemons[daemon], self._world)
+        numbered = [(text, self._shared.of(then), self._daemons.of(became)) for text, then, became in moves]
+        # Without those after which all is as it was.
+        return [move for move in numbered if move[1:] != (shared, daemon)]
 
-def _changing(moves: Iterable[tuple[str, Shared, _Actor]], shared: Shared, actor: _Actor) -> _Moves[_Actor]:
-    """Without those after which all is as it was."""
-    return tuple(move for move in moves if move[1:] != (shared, actor))
+    def _work_out_collector(self, shared: int, published: int | None, collector: int) -> _Moves:
+        moves = collector_moves(self._shared[shared], published, self._collectors[collector], self._world)
+        return [(text, self._shared.of(then), self._collectors.of(became)) for text, then, became in moves]
+
+    def _work_out_others(self, shared: int) -> list[tuple[str, int]]:
+        return [(text, self._shared.of(then)) for text, then in other_moves(self._shared[shared], self._world)]
+
+    def _work_out_published(self, daemons: tuple[int, ...]) -> int | None:
+        rows = [self._daemons[number] for number in daemons]
+        return min([row.oldest for row in rows if not row.fenced], default=None)
 
 
 def _names(kind: str, number: int) -> list[str]:
     return [f"the {kind}"] if number == 1 else [f"{kind} {index + 1}" for index in range(number)]
 
 
-def _nameless(state: State) -> State:
+def _nameless(state: _State) -> _State:
     """The same for states that differ only in who is who."""
     shared, daemons, collectors = state
     if len(daemons) > 1:
@@ -107,7 +144,7 @@ def _nameless(state: State) -> State:
     return shared, daemons, collectors
 
 
-def _trace(steps: _Steps, met: list[tuple[State, int]]) -> tuple[str, ...]:
+def _trace(steps: _Steps, met: list[tuple[_State, int]]) -> tuple[str, ...]:
     """The steps to the state that was met last."""
     trace: list[str] = []
     state, place = met[-1]
