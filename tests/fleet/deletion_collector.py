@@ -110,6 +110,8 @@ def _takes(shared: Shared, collector: Collector, world: World) -> Iterator[_Effe
     if collector.read < len(places):
         yield _reads(shared, collector, places)
     elif row is not None and row.blob is Blob.DELETING:
+        if world.omits(Omission.DELETING_LEFT_BEHIND):
+            return
         yield f"goes on with .{row.key}, which is being deleted", shared, Collector(Phase.TAKEN, key=row.key)
     elif row is not None and not collector.marked and _may_take(row, collector, world):
         after = shared._replace(row=Row(Blob.DELETING, row.key))

@@ -17,6 +17,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "deletion-protocol.md"
 
 _MARKER = "<!-- What follows is written by tests/fleet/deletion_page.py. -->\n"
 
+_KEEP_GARBAGE = {Omission.NO_INCREMENT, Omission.DELETING_LEFT_BEHIND}
+"""All the others lose something."""
+
 _WHAT_FOLLOWS = """
 ## What each step is for
 
@@ -34,8 +37,7 @@ def explore_complete(world: World) -> Explored:
 def explore_without(omission: Omission) -> Explored:
     """The world that shows what the step is for."""
     world = world_without(omission)
-    # All the others lose something, which is worse than to keep it.
-    return explore(world, _loss_or_garbage(world) if omission is Omission.NO_INCREMENT else violation)
+    return explore(world, _loss_or_garbage(world) if omission in _KEEP_GARBAGE else violation)
 
 
 def row_of(name: str, explored: Explored) -> str:

@@ -38,6 +38,7 @@ class Omission(Enum):
     NO_SECOND_MARK = "nothing is marked again"
     MARK_BEFORE_HORIZON = "the second mark comes before the horizon is read"
     TAKEN_WITHOUT_A_LOOK = "a row that was condemned is taken, whether or not it still is"
+    DELETING_LEFT_BEHIND = "a row that an earlier sweep has left deleting is not taken up again"
     REMOVED_WITHOUT_A_LOOK = "the row is removed, whatever it says by now"
     DRAFTS_NOT_MARKED = "drafts are not marked"
     DRAFTS_MARKED_LAST = "drafts are marked after versions"
