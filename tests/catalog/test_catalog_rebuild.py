@@ -368,7 +368,7 @@ def test_collections_keep_their_order_even_where_an_id_comes_twice(
     assert rebuilt(filled, url).problems == []
     engine: Engine = create_engine(parse(url))
     with engine.connect() as connection:
-        ids = {name: id for name, id in connection.execute(select(collections.c.name, collections.c.id))}
+        ids = {row.name: row.id for row in connection.execute(select(collections.c.name, collections.c.id))}
     engine.dispose()
     assert len(set(ids.values())) == 3
     again = Catalog.open(url)
