@@ -156,11 +156,12 @@ def test_a_secret_in_a_setting_stops_the_start_and_is_not_repeated(tmp_path: Pat
     assert [canary for canary in CANARIES if canary in said] == []
 
 
+@pytest.mark.parametrize("command", ["doctor", "verify"])
 @pytest.mark.parametrize("where", ["flag", "variable", "file", "emulator", "unknown"])
-def test_neither_does_doctor_repeat_it(tmp_path: Path, where: str) -> None:
+def test_neither_do_doctor_and_verify_repeat_it(tmp_path: Path, where: str, command: str) -> None:
     arguments, variables, text, _ = TELLING[where]
     (tmp_path / "artifactd.toml").write_text(text)
-    done = run_daemon("doctor", tmp_path, *arguments, **variables)
+    done = run_daemon(command, tmp_path, *arguments, **variables)
     said = done.stdout + done.stderr
     assert done.returncode == 78
     assert "Traceback" not in said
