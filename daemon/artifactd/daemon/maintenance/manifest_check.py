@@ -92,15 +92,18 @@ class ManifestCheck:
         while (step := await trio.to_thread.run_sync(_next_step, entries)) is not None:
             count, needed = step
             missing = needed - (await self._known(version.entity, needed)).keys()
-            if missing and await self._is_live(version):
-                await self._report_missing(version.entity, missing)
+            if missing:
+                await self._report_missing(version, missing)
             self._report.findings.affect(version.entity, needed, version.address)
             self._report.checked.entries += count
 
-    async def _report_missing(self, entity: str, digests: set[str]) -> None:
-        for digest in sorted(digests - (await self._known(entity, digests)).keys()):
-            problem = await self._unregistered(entity, digest)
-            self._report.findings.add(problem, entity, digest, blob_key(entity, digest))
+    async def _report_missing(self, version: VersionRow, digests: set[str]) -> None:
+        missing = digests - (await self._known(version.entity, digests)).keys()
+        if not await self._is_live(version):
+            return
+        for digest in sorted(missing):
+            problem = await self._unregistered(version.entity, digest)
+            self._report.findings.add(problem, version.entity, digest, blob_key(version.entity, digest))
 
     async def _unregistered(self, entity: str, digest: str) -> Problem:
         info = await patiently(partial(self._store.head, blob_key(entity, digest)))
