@@ -40,7 +40,7 @@ async def read_record(store: Store, stream: Stream, listing: Listing) -> Record:
 
 
 async def fetch(store: Store, key: str) -> bytes:
-    """An object's bytes. Raises `DamagedRecord` if it is gone or too large, `StoreError` if the store is away."""
+    """An object's bytes. Raises `DamagedRecord` if it is missing or too large, and `StoreError`."""
     try:
         return await repeat(lambda: _get(store, key))
     except StoreError as error:
