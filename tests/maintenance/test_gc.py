@@ -176,6 +176,19 @@ async def test_a_member_that_was_fenced_can_neither_register_nor_commit(stock: S
     await stock.log("model", OLD)
 
 
+async def test_a_registration_that_comes_after_its_upload_was_given_up_is_refused(stock: Stock) -> None:
+    await call(stock.catalog.join, "d", "host", "1.0")
+    async with collecting(stock) as collector:
+        assert await call(collector.advance) == 1
+    row = (ENTITY, digest(OLD), BlobLocation(key(OLD), 0, len(OLD)))
+    await call(partial(stock.catalog.register_blobs, began=0), [row])
+    # Heard twice: nothing under way began in the epoch 0 any more, so the object may have been deleted.
+    assert await call(stock.catalog.hear, 0) == 1
+    assert await call(stock.catalog.hear, 1) == 1
+    with pytest.raises(Fenced):
+        await call(partial(stock.catalog.register_blobs, began=0), [row])
+
+
 async def test_a_manifest_that_cannot_be_read_keeps_all_of_its_entity(stock: Stock) -> None:
     manifest = await stock.log("model", OLD)
     await stock.log("model", NEW)

@@ -74,6 +74,7 @@ from artifactd.daemon.references.references import References, open_references
 from artifactd.daemon.settings import Settings
 from artifactd.daemon.stores.base import Store, StoreError
 from artifactd.daemon.stores.factory import open_store, store_options
+from artifactd.daemon.stores.keys import parse_blob_key
 from artifactd.protocol import messages
 from artifactd.protocol.codec import MAX_FRAME, MAX_FRAMES
 
@@ -139,7 +140,8 @@ async def _serve_as_member(settings: Settings, spool: Path) -> None:
 
 
 def _register(catalog: Catalog, rows: Sequence[Registration]) -> list[outcome.Outcome[None]]:
-    catalog.register_blobs(rows)
+    keys = [parse_blob_key(location.key) for *_, location in rows]
+    catalog.register_blobs(rows, began=min(key.epoch for key in keys if key is not None))
     return [outcome.Value(None) for _ in rows]
 
 

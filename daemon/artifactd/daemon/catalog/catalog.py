@@ -28,6 +28,7 @@ from artifactd.daemon.catalog.records import (
     CatalogUnavailable,
     CommitRefused,
     Committed,
+    Fenced,
     Head,
     Outcome,
     Part,
@@ -145,12 +146,15 @@ class Catalog:
         with self._reading() as connection:
             return recorded_outcomes(connection, keys)
 
-    def register_part(self, part: Part, entries: Iterable[Entry], *, expire: float = math.inf) -> None:
+    def register_part(
+        self, part: Part, entries: Iterable[Entry], *, expire: float = math.inf, began: int | None = None
+    ) -> None:
         """Add a part with its entries, sorted by path, to its draft, once; see `drafts.put_part`.
 
-        Raises `Conflict` and `InvalidRequest`; after `CatalogUnavailable` give it all entries again.
+        Its submission began in the epoch `began`. Raises `Conflict` and `InvalidRequest`; after
+        `CatalogUnavailable` give it all entries again.
         """
-        with self._writing_as_member() as connection:
+        with self._writing_as_member(began) as connection:
             put_part(connection, part, entries, expire)
 
     def registered_parts(self, keys: Sequence[tuple[int, bytes]]) -> set[tuple[int, bytes]]:
@@ -189,9 +193,12 @@ class Catalog:
             known = {digest: known[digest] for digest in known.keys() - condemned} | taken
         return known
 
-    def register_blobs(self, rows: Sequence[tuple[str, str, BlobLocation]]) -> None:
-        """Record `(entity, digest, location)` of stored blobs; see `blobs.add_blobs`."""
-        with self._writing_as_member() as connection:
+    def register_blobs(self, rows: Sequence[tuple[str, str, BlobLocation]], *, began: int | None = None) -> None:
+        """Record `(entity, digest, location)` of stored blobs; see `blobs.add_blobs`.
+
+        No upload of them began before the epoch `began`.
+        """
+        with self._writing_as_member(began) as connection:
             add_blobs(connection, rows)
 
     def version(
@@ -297,10 +304,13 @@ class Catalog:
             yield connection
 
     @contextmanager
-    def _writing_as_member(self) -> Iterator[Connection]:
+    def _writing_as_member(self, began: int | None = None) -> Iterator[Connection]:
+        """`began` is the epoch in which it began what it writes for, and which it must not have given up since."""
         with self._writing() as connection:
             if self._member is not None:
-                check_member(connection, self._member)
+                oldest = check_member(connection, self._member)
+                if began is not None and began < oldest:
+                    raise Fenced("what it relies on may be gone: nobody was waiting for it any more")
             yield connection
 
     @contextmanager

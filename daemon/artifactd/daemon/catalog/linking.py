@@ -44,6 +44,7 @@ def link_version(
         )
     outcome = recorded_outcomes(connection, [(uid, request.id)]).get((uid, request.id))
     if outcome is None:
+        _hold(connection, request, source)
         number = _link(connection, uid, request, body_hash, source, target)
     elif outcome.body_hash == body_hash:
         number = outcome.version
@@ -63,6 +64,17 @@ def _source(connection: Connection, request: messages.LinkVersion) -> Row[Any]:
     if row is None:
         raise no_such_version(connection, request.entity, request.project, request.name, f"v{request.version}")
     return row
+
+
+def _hold(connection: Connection, request: messages.LinkVersion, source: Row[Any]) -> None:
+    """Nobody deletes the source until the link is there: what it refers to would be nobody's in between."""
+    held = connection.execute(
+        select(versions.c.number)
+        .where(versions.c.collection_id == source.collection_id, versions.c.number == source.number, IS_LIVE)
+        .with_for_update(read=True)
+    ).one_or_none()
+    if held is None:
+        raise no_such_version(connection, request.entity, request.project, request.name, f"v{request.version}")
 
 
 def _lock_target(connection: Connection, request: messages.LinkVersion, type: str) -> Row[Any]:

@@ -71,15 +71,19 @@ def hear(connection: Connection, member: Member, oldest_check: int) -> int:
     return current_epoch(connection)
 
 
-def check_member(connection: Connection, member: Member) -> None:
-    """Raise `Fenced` unless the member's writes count; until the transaction ends nobody can fence it."""
+def check_member(connection: Connection, member: Member) -> int:
+    """The member's oldest check, which stays what it is until the transaction ends, as does its generation.
+
+    Raises `Fenced` unless the member's writes count.
+    """
     known = connection.execute(
-        select(daemons.c.id)
+        select(daemons.c.oldest_check)
         .where(daemons.c.id == member.daemon, daemons.c.generation == member.generation, ~daemons.c.fenced)
         .with_for_update(read=True)
     ).scalar_one_or_none()
     if known is None:
         raise _fenced(member)
+    return int(known)
 
 
 def horizon(connection: Connection) -> int:

@@ -6,24 +6,7 @@ from collections.abc import Iterable
 
 import trio
 
-__all__ = ["Flight", "Flights"]
-
-
-class Flight:
-    """The upload of one blob by one batch, for those who wait for it."""
-
-    def __init__(self) -> None:
-        self._over = trio.Event()
-        self._landed = False
-
-    def end(self, *, landed: bool) -> None:
-        self._landed = landed
-        self._over.set()
-
-    async def wait_landed(self) -> bool:
-        """Wait for its end; False if it failed, and the blob is anybody's again."""
-        await self._over.wait()
-        return self._landed
+__all__ = ["Flights"]
 
 
 class Flights:
@@ -33,22 +16,22 @@ class Flights:
     """
 
     def __init__(self) -> None:
-        self._flights: dict[tuple[str, str], Flight] = {}
+        self._flights: dict[tuple[str, str], trio.Event] = {}
 
-    def claim(self, entity: str, digests: Iterable[str]) -> tuple[list[str], dict[str, Flight]]:
-        """Take every blob that nobody uploads; for the others, the flights to wait for."""
+    def claim(self, entity: str, digests: Iterable[str]) -> tuple[list[str], list[trio.Event]]:
+        """Take every blob that nobody uploads; for each of the others, the end of its flight to wait for."""
         mine: list[str] = []
-        theirs: dict[str, Flight] = {}
+        theirs: list[trio.Event] = []
         for digest in digests:
             flight = self._flights.get((entity, digest))
             if flight is not None:
-                theirs[digest] = flight
+                theirs.append(flight)
             else:
-                self._flights[entity, digest] = Flight()
+                self._flights[entity, digest] = trio.Event()
                 mine.append(digest)
         return mine, theirs
 
-    def release(self, entity: str, digests: Iterable[str], *, landed: bool) -> None:
+    def release(self, entity: str, digests: Iterable[str]) -> None:
         """These have landed, or their owner gave up."""
         for digest in digests:
-            self._flights.pop((entity, digest)).end(landed=landed)
+            self._flights.pop((entity, digest)).set()

@@ -101,7 +101,7 @@ class Parts:
             ttl=submit.ttl,
         )
         manifest.seek(0)
-        self._catalog.register_part(part, read_manifest(manifest), expire=self._expire)
+        self._catalog.register_part(part, read_manifest(manifest), expire=self._expire, began=submission.began)
 
     def _build(self, submission: Submission) -> _Built:
         """Write the manifest of all parts to an unnamed file, which the caller closes."""

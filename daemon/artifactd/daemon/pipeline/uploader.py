@@ -89,15 +89,13 @@ class Uploader:
         wanted = {blob.digest: blob for blob in blobs}
         while wanted:
             mine, theirs = self._flights.claim(entity, wanted)
-            landed = False
             try:
                 await self._store_missing(entity, [wanted.pop(digest) for digest in mine], progress)
-                landed = True
             finally:
-                self._flights.release(entity, mine, landed=landed)
-            for digest, flight in theirs.items():
-                if await flight.wait_landed():
-                    del wanted[digest]
+                self._flights.release(entity, mine)
+            # They are looked for anew then: the owner may have begun, and ended, before the collector's last sweep.
+            for flight in theirs:
+                await flight.wait()
 
     async def _store_missing(self, entity: str, blobs: Sequence[Blob], progress: Progress) -> None:
         digests = [blob.digest for blob in blobs]
