@@ -93,7 +93,7 @@ class Uploader:
                 await self._store_missing(entity, [wanted.pop(digest) for digest in mine], progress)
             finally:
                 self._flights.release(entity, mine)
-            # They are looked for anew then: the owner may have begun, and ended, before the collector's last sweep.
+            # They are looked for anew then: their owner may have begun and ended before the last sweep.
             for flight in theirs:
                 await flight.wait()
 
