@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import acceptance, client_blocking, footprint, imports, reading, relogging, store_throughput
+from bench import acceptance, client_blocking, committing, footprint, imports, reading, relogging, store_throughput
 from bench.report import Row, machine, table
 from bench.workplace import Unavailable, Workplace
 
@@ -26,6 +26,8 @@ FAMILIES: dict[str, Callable[[Workplace], Iterator[Row]]] = {
     "relog": relogging.measure,
     "download": reading.download,
     "look-up": reading.look_up,
+    "commits": committing.throughput,
+    "commit-growth": committing.growth,
 }
 
 
