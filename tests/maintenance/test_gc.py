@@ -15,9 +15,10 @@ from artifactd.daemon.catalog.collector import Collector
 from artifactd.daemon.catalog.connecting import parse
 from artifactd.daemon.catalog.retention import Policy
 from artifactd.daemon.maintenance.collecting import Collected, collect
-from artifactd.daemon.stores.keys import blob_key
+from artifactd.daemon.maintenance.explaining import explain
+from artifactd.daemon.stores.keys import blob_key, parse_blob_key
 from artifactd.protocol.messages import DeleteVersion, EditVersion
-from maintenance.support import ENTITY, Stock, checked, digest, found, key
+from maintenance.support import ENTITY, Stock, checked, digest, found, key, reading
 
 OLD, NEW, SHARED = b"old weights", b"new weights", b"tokenizer"
 
@@ -43,6 +44,16 @@ async def call(function: object, *arguments: object) -> object:
 async def delete(stock: Stock, name: str, version: int) -> None:
     request = DeleteVersion(entity=ENTITY, project="vision", name=name, version=version, delete_aliases=True)
     await call(stock.catalog.delete, request)
+
+
+async def explained(stock: Stock, object_key: str) -> list[str]:
+    parsed = parse_blob_key(object_key)
+    assert parsed is not None
+    async with collecting(stock) as collector, reading(stock.url) as catalog:
+        return [
+            reason.partition("; heard")[0]
+            async for reason in explain(collector, catalog, stock.store, object_key, parsed)
+        ]
 
 
 async def objects(stock: Stock) -> set[str]:
@@ -248,3 +259,30 @@ async def test_a_collector_that_died_in_between_leaves_work_for_the_next(stock: 
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM blobs")) == 0
     engine.dispose()
+
+
+async def test_it_is_explained_why_an_object_is_kept(stock: Stock) -> None:
+    await call(stock.catalog.join, "d", "host", "1.0")
+    manifest = await stock.log("model", OLD)
+    await stock.store.put_batch([(blob_key(ENTITY, digest(OLD), 5), OLD)])
+    member = "daemon d on host: its checks reach back to epoch 0"
+    assert await explained(stock, key(OLD)) == [
+        "team/vision/model:v0 has it as file-000000",
+        "it is not condemned",
+        member,
+    ]
+    assert "team/vision/model:v0 has it as its manifest" in await explained(stock, key(manifest))
+    assert await explained(stock, blob_key(ENTITY, digest(OLD), 5)) == [
+        f"no row of the catalog names it (the blob is at {key(OLD)})",
+        "epoch 5, horizon 0: an upload that began before may still register it; it stays until the horizon is "
+        "later",
+        member,
+    ]
+    await delete(stock, "model", 0)
+    await collected(stock)
+    assert await explained(stock, key(OLD)) == [
+        "no live version and no unfinished draft refers to it",
+        "epoch 0, horizon 0: it was condemned then, and a daemon may have found it before; it stays until the "
+        "horizon is later",
+        member,
+    ]

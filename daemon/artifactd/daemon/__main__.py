@@ -20,7 +20,7 @@ from artifactd.daemon.catalog.rebuilding import CatalogNotEmpty
 from artifactd.daemon.catalog.records import CatalogUnavailable, CatalogUnusable
 from artifactd.daemon.catalog.retention import Policy
 from artifactd.daemon.home import CannotStart
-from artifactd.daemon.maintenance import gc, rebuild_command, retention, verify
+from artifactd.daemon.maintenance import explaining, gc, rebuild_command, retention, verify
 from artifactd.daemon.observe.logs import configure
 from artifactd.daemon.queue.journal_schema import JournalTooNew
 from artifactd.daemon.settings import BadSetting, Settings, load
@@ -46,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _maintain(
                     partial(verify.run, settings, read_data=options.read_data, as_object=options.json)
                 )
+            case "gc" if options.explain is not None:
+                return _maintain(partial(explaining.run, settings, options.explain))
             case "gc":
                 return _maintain(
                     partial(gc.run, settings, delete=options.delete, wait=options.wait, as_object=options.json)
@@ -163,6 +165,9 @@ def _parser() -> argparse.ArgumentParser:
         default=60.0,
         metavar="SECONDS",
         help="how long to wait for daemons that may rely on what is to be deleted (default: 60)",
+    )
+    collecting.add_argument(
+        "--explain", metavar="KEY", help="say why this object of the store is kept, and do nothing"
     )
     retaining = commands.add_parser(
         "retention",

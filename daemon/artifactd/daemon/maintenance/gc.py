@@ -10,7 +10,7 @@ from typing import Any
 import trio
 
 from artifactd.daemon.catalog_url import shown_catalog_url
-from artifactd.daemon.console import plain
+from artifactd.daemon.console import plain, show
 from artifactd.daemon.maintenance.collecting import Collected, collect
 from artifactd.daemon.maintenance.opening import open_to_collect
 from artifactd.daemon.maintenance.printing import in_bytes
@@ -46,6 +46,7 @@ def run(settings: Settings, *, delete: bool, wait: float, as_object: bool) -> in
 
 
 def _print(settings: Settings, collected: Collected, *, as_object: bool) -> None:
+    show("")
     if as_object:
         print(json.dumps(_as_json(settings, collected), indent=2, ensure_ascii=False))
         return
