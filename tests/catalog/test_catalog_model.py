@@ -6,6 +6,7 @@ import itertools
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
 from catalog_heads import Delete, digest, make_head
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -116,6 +117,7 @@ _step = st.one_of(
 )
 
 
+@pytest.mark.timeout(400)
 @settings(
     max_examples=100,
     deadline=None,

