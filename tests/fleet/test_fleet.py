@@ -170,7 +170,7 @@ def collect(daemon: DaemonProcess) -> Callable[[int], None]:
     def work(turn: int) -> None:
         process = start_module(
             "artifactd.daemon",
-            *("gc", "--delete", "--wait", "12"),
+            *("gc", "--delete", "--wait", "3"),
             environ={**daemon.place.settings, "ARTIFACTD_HOME": str(daemon.home)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -207,11 +207,11 @@ def test_kills_of_daemons_and_sessions_lose_double_skip_and_reorder_nothing_whil
             *(come_and_go(client, f"passing{n}", tmp_path) for n, client in enumerate(clients)),
             collect(fleet[0]),
         ]
-        with clients_on(fleet, tmp_path, 60) as running, beside(*works) as workers:
-            mischief(fleet, postgres_server, 16, random.Random(1))
+        with clients_on(fleet, tmp_path, 20) as running, beside(*works) as workers:
+            mischief(fleet, postgres_server, 14, random.Random(1))
             calls: list[list[Call]] = [group.stop() for group in running]
-    assert [len([call for call in node if call.id]) > 20 for node in calls] == [True] * NODES
-    assert min(worker.turns for worker in workers) >= 2
+    assert [len([call for call in node if call.id]) >= 20 for node in calls] == [True] * NODES
+    assert min(worker.turns for worker in workers) >= 1, [worker.turns for worker in workers]
     assert verify_fleet(list(zip(fleet, calls, strict=True))) == []
 
 
