@@ -6,16 +6,15 @@ python -m bench.commit_after URL VERSIONS
 from __future__ import annotations
 
 import json
-import os
 import sys
-from dataclasses import replace
 from statistics import median
 from time import perf_counter
 
 from sqlalchemy import text
 
-from artifactd.daemon.catalog import Catalog, Head
+from artifactd.daemon.catalog import Catalog
 from artifactd.daemon.catalog.connecting import connect, parse, writing
+from bench.heads import make_head
 
 COLLECTIONS = 100
 COMMITS = 200
@@ -26,25 +25,6 @@ _FILL = (
     f"{_NUMBERS} SELECT i + 1, 'team', 'bench', 'c' || i, 'model', :each, 1.0 FROM n",
     "INSERT INTO versions (collection_id, number, digest, files, size, metadata, created_at) "
     f"{_NUMBERS} SELECT i % {COLLECTIONS} + 1, i / {COLLECTIONS}, 'blake3:' || i, 1, 1, '{{}}', 1.0 FROM n",
-)
-
-HEAD = Head(
-    uid=1000,
-    id=b"",
-    body_hash=bytes(32),
-    entity="team",
-    project="bench",
-    name="",
-    type="model",
-    digest="",
-    size=1,
-    files=1,
-    aliases=(),
-    tags=(),
-    description=None,
-    metadata="{}",
-    run=None,
-    accepted_at=1.0,
 )
 
 
@@ -58,7 +38,7 @@ def main(url: str, versions: int) -> None:
     writer.dispose()
     times: list[float] = []
     for number in range(COMMITS):
-        head = replace(HEAD, id=os.urandom(16), name=f"c{number % COLLECTIONS}", digest=f"blake3:new{number}")
+        head = make_head(f"c{number % COLLECTIONS}", f"new {number}")
         begin = perf_counter()
         catalog.commit([head])
         times.append(perf_counter() - begin)

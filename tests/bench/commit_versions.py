@@ -6,7 +6,6 @@ python -m bench.commit_versions URL WRITERS COLLECTIONS SECONDS        0 collect
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 from collections.abc import Callable
@@ -14,34 +13,14 @@ from time import monotonic
 
 from sqlalchemy import Engine, text
 
-from artifactd.daemon.catalog import Catalog, Committed, Head
+from artifactd.daemon.catalog import Catalog, Committed
 from artifactd.daemon.catalog.connecting import connect, parse, writing
-
-
-def head(writer: int, number: int, collection: str) -> Head:
-    return Head(
-        uid=1000,
-        id=os.urandom(16),
-        body_hash=bytes(32),
-        entity="team",
-        project="bench",
-        name=collection,
-        type="model",
-        digest=f"blake3:{writer:032x}{number:032x}",
-        size=1,
-        files=1,
-        aliases=(),
-        tags=(),
-        description=None,
-        metadata="{}",
-        run=None,
-        accepted_at=1.0,
-    )
+from bench.heads import make_head
 
 
 def committing(catalog: Catalog, writer: int, collections: int) -> Callable[[int], None]:
     def work(number: int) -> None:
-        (result,) = catalog.commit([head(writer, number, f"c{writer % collections}")])
+        (result,) = catalog.commit([make_head(f"c{writer % collections}", f"{writer}/{number}")])
         assert isinstance(result, Committed)
 
     return work

@@ -18,7 +18,7 @@ from artifactd.daemon.maintenance.collecting import Collected, collect
 from artifactd.daemon.maintenance.explaining import explain
 from artifactd.daemon.stores.keys import blob_key, parse_blob_key
 from artifactd.protocol.messages import DeleteVersion, EditVersion
-from maintenance.support import ENTITY, Stock, checked, digest, found, key, reading
+from maintenance.support import ENTITY, Stock, checked, digest, found, key
 
 OLD, NEW, SHARED = b"old weights", b"new weights", b"tokenizer"
 
@@ -49,10 +49,9 @@ async def delete(stock: Stock, name: str, version: int) -> None:
 async def explained(stock: Stock, object_key: str) -> list[str]:
     parsed = parse_blob_key(object_key)
     assert parsed is not None
-    async with collecting(stock) as collector, reading(stock.url) as catalog:
+    async with collecting(stock) as collector:
         return [
-            reason.partition("; heard")[0]
-            async for reason in explain(collector, catalog, stock.store, object_key, parsed)
+            reason.partition("; heard")[0] async for reason in explain(collector, stock.store, object_key, parsed)
         ]
 
 

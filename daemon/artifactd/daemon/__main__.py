@@ -19,6 +19,7 @@ from artifactd.daemon.app import serve
 from artifactd.daemon.catalog.rebuilding import CatalogNotEmpty
 from artifactd.daemon.catalog.records import CatalogUnavailable, CatalogUnusable
 from artifactd.daemon.catalog.retention import Policy
+from artifactd.daemon.groups import first
 from artifactd.daemon.home import CannotStart
 from artifactd.daemon.maintenance import explaining, gc, rebuild_command, retention, verify
 from artifactd.daemon.observe.logs import configure
@@ -107,9 +108,7 @@ def _allow_many_connections() -> None:
 
 
 def _fail(problem: BaseException, code: int) -> int:
-    while isinstance(problem, BaseExceptionGroup):
-        problem = problem.exceptions[0]
-    print(f"artifactd: error: {problem}", file=sys.stderr)
+    print(f"artifactd: error: {first(problem)}", file=sys.stderr)
     return code
 
 

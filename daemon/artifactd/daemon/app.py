@@ -30,6 +30,7 @@ from artifactd.daemon.downloads.cache import Cache
 from artifactd.daemon.downloads.fetching import Downloads
 from artifactd.daemon.downloads.referenced import Referenced
 from artifactd.daemon.downloads.transfer import Transfer
+from artifactd.daemon.groups import first
 from artifactd.daemon.home import identity, locked, prepare
 from artifactd.daemon.ipc.editing import Editing
 from artifactd.daemon.ipc.greeting import Greeting
@@ -107,7 +108,7 @@ async def serve(settings: Settings) -> None:
                 await _serve_as_member(settings, spool)
             except* Fenced as group:
                 fenced = True
-                log.warning("beginning anew as a member of the catalog", reason=_first(group))
+                log.warning("beginning anew as a member of the catalog", reason=str(first(group)))
 
 
 async def _serve_as_member(settings: Settings, spool: Path) -> None:
@@ -143,12 +144,6 @@ def _register(catalog: Catalog, rows: Sequence[Registration]) -> list[outcome.Ou
     keys = [parse_blob_key(location.key) for *_, location in rows]
     catalog.register_blobs(rows, began=min(key.epoch for key in keys if key is not None))
     return [outcome.Value(None) for _ in rows]
-
-
-def _first(problem: BaseException) -> str:
-    while isinstance(problem, BaseExceptionGroup):
-        problem = problem.exceptions[0]
-    return str(problem)
 
 
 def _reference_policy(settings: Settings) -> Policy:

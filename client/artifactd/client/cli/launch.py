@@ -20,25 +20,8 @@ _COMMANDS = {
     "demo": "train, log, kill the daemon half-way, and check every promise",
 }
 
-_ARGUMENTS = {
-    "serve": ("artifactd.daemon", "serve"),
-    "doctor": ("artifactd.daemon", "doctor"),
-    "verify": ("artifactd.daemon", "verify"),
-    "gc": ("artifactd.daemon", "gc"),
-    "retention": ("artifactd.daemon", "retention"),
-    "rebuild-catalog": ("artifactd.daemon", "rebuild-catalog"),
-    "demo": ("artifactd.client.demo",),
-}
-_DAEMON = ("daemon", ("trio", "msgspec", "apsw", "sqlalchemy", "alembic", "structlog"))
-_NEEDS = {
-    "serve": _DAEMON,
-    "doctor": _DAEMON,
-    "verify": _DAEMON,
-    "gc": _DAEMON,
-    "retention": _DAEMON,
-    "rebuild-catalog": _DAEMON,
-    "demo": ("demo", ("trio", "apsw", "sklearn")),
-}
+_DAEMON_NEEDS = ("trio", "msgspec", "apsw", "sqlalchemy", "alembic", "structlog")
+_DEMO_NEEDS = ("trio", "apsw", "sklearn")
 
 
 def add_commands(commands: Any) -> None:
@@ -48,7 +31,7 @@ def add_commands(commands: Any) -> None:
 
 def run(command: str, arguments: Sequence[str], socket: str | None) -> int:
     """Become the command, which reads `arguments` itself. Returns (1) only if what it needs is missing."""
-    extra, packages = _NEEDS[command]
+    extra, packages = ("demo", _DEMO_NEEDS) if command == "demo" else ("daemon", _DAEMON_NEEDS)
     missing = [package for package in packages if find_spec(package) is None]
     if missing:
         print(
@@ -59,7 +42,8 @@ def run(command: str, arguments: Sequence[str], socket: str | None) -> int:
         return 1
     if socket is not None:
         os.environ["ARTIFACTD_SOCKET"] = socket
-    return _become(_ARGUMENTS[command] + tuple(arguments))
+    program = ("artifactd.client.demo",) if command == "demo" else ("artifactd.daemon", command)
+    return _become(program + tuple(arguments))
 
 
 def _become(arguments: Sequence[str]) -> NoReturn:

@@ -13,7 +13,6 @@ from artifactd.daemon.catalog.schema import blobs, collections, draft_entries, d
 from artifactd.daemon.catalog.version_rows import IS_LIVE
 
 __all__ = [
-    "ANY",
     "CONDEMNED",
     "DOOMED",
     "UNCONDEMNED",
@@ -37,7 +36,6 @@ _CHANGED_AT_ONCE = 500
 UNCONDEMNED = blobs.c.condemned.is_(None)
 CONDEMNED = and_(blobs.c.condemned.is_not(None), ~blobs.c.deleting)
 DOOMED = and_(blobs.c.condemned.is_not(None), blobs.c.deleting)
-ANY = true()
 
 
 @dataclass(frozen=True, slots=True)

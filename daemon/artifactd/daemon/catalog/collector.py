@@ -9,51 +9,27 @@ from sqlalchemy import URL, ColumnElement, Connection, Engine
 
 from artifactd.daemon.catalog import collecting, members, retention
 from artifactd.daemon.catalog.collecting import CollectedBlob
-from artifactd.daemon.catalog.connecting import close, connect, connect_to_read, parse, writing
-from artifactd.daemon.catalog.migrate import check_revision
-from artifactd.daemon.catalog.own_words import own_words
-from artifactd.daemon.catalog.pages import list_entities
-from artifactd.daemon.catalog_url import shown_catalog_url
+from artifactd.daemon.catalog.connecting import close, connect, writing
+from artifactd.daemon.catalog.reader import CatalogReader
 
 __all__ = ["Collector"]
 
 
-class Collector:
-    """Every method is one transaction, blocks its thread, and may be repeated after `CatalogUnavailable`.
+class Collector(CatalogReader):
+    """A reader that writes as well. Every method may be repeated after `CatalogUnavailable`."""
 
-    Whoever opened it closes it, when no call is under way.
-    """
-
-    def __init__(self, writer: Engine, reader: Engine) -> None:
+    def __init__(self, engine: Engine, writer: Engine) -> None:
+        super().__init__(engine)
         self._writer = writer
-        self._reader = reader
 
     @classmethod
-    def open(cls, url: str | URL) -> Collector:
-        """Connect to a catalog that is there and has this release's schema.
-
-        Raises `CatalogUnusable` like `CatalogReader.open`, `CatalogUnavailable`.
-        """
-        parsed = parse(url)
-        # A file that is not there is not made.
-        connect_to_read(parsed).dispose()
-        collector = cls(*connect(parsed))
-        try:
-            with collector._reading() as connection:
-                check_revision(connection, shown_catalog_url(parsed.render_as_string()))
-        except BaseException:
-            collector.close()
-            raise
-        return collector
+    def _engines(cls, url: URL) -> tuple[Engine, ...]:
+        writer, _ = connect(url)
+        return (*super()._engines(url), writer)
 
     def close(self) -> None:
         """Close every connection."""
-        close(self._reader, self._writer)
-
-    def entities(self) -> list[str]:
-        """Everybody who has a blob or a collection, by name."""
-        with self._reading() as connection:
-            return list_entities(connection)
+        close(self._engine, self._writer)
 
     def horizon(self) -> int:
         """The epoch before which no member's checks reach."""
@@ -78,7 +54,7 @@ class Collector:
         with self._reading() as connection:
             see(collecting.draft_digests(connection, entity), collecting.version_digests(connection, entity))
 
-    def blobs(self, entity: str, after: str, which: ColumnElement[bool]) -> list[CollectedBlob]:
+    def page_of(self, entity: str, after: str, which: ColumnElement[bool]) -> list[CollectedBlob]:
         """See `collecting.page_of`."""
         with self._reading() as connection:
             return collecting.page_of(connection, entity, after, which)
@@ -136,9 +112,4 @@ class Collector:
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         with writing(self._writer) as connection:
-            yield connection
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with own_words(), self._reader.begin() as connection:
             yield connection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Self
 
 from sqlalchemy import URL, Connection, Engine
 
@@ -37,14 +38,14 @@ class CatalogReader:
         self._engine = engine
 
     @classmethod
-    def open(cls, url: str | URL) -> CatalogReader:
+    def open(cls, url: str | URL) -> Self:
         """Connect to a catalog that is there and has this release's schema.
 
         Raises `CatalogUnusable` for a URL that is not supported, a file that is not there, and a database that
         another release migrated last, naming both revisions; `CatalogUnavailable`.
         """
         parsed = parse(url)
-        reader = cls(connect_to_read(parsed))
+        reader = cls(*cls._engines(parsed))
         try:
             with reader._reading() as connection:
                 check_revision(connection, shown_catalog_url(parsed.render_as_string()))
@@ -52,6 +53,10 @@ class CatalogReader:
             reader.close()
             raise
         return reader
+
+    @classmethod
+    def _engines(cls, url: URL) -> tuple[Engine, ...]:
+        return (connect_to_read(url),)
 
     def close(self) -> None:
         """Close every connection."""

@@ -9,6 +9,7 @@ import trio
 
 from artifactd.daemon.catalog.collector import Collector
 from artifactd.daemon.catalog.retention import Expired
+from artifactd.daemon.groups import first
 from artifactd.daemon.maintenance.marking import ManifestUnreadable, mark
 from artifactd.daemon.maintenance.marks import open_marks
 from artifactd.daemon.maintenance.patience import catalog_call
@@ -76,7 +77,7 @@ async def _sweep_all(collector: Collector, store: Store, collected: Collected) -
         try:
             await _sweep(collector, store, entity, gone, collected)
         except* ManifestUnreadable as group:
-            collected.skipped[entity] = str(group.exceptions[0])
+            collected.skipped[entity] = str(first(group))
     return 0 if collected.dry else await catalog_call(collector.advance)
 
 

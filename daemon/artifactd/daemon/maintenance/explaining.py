@@ -12,11 +12,10 @@ import trio
 from artifactd.daemon.catalog.collecting import CollectedBlob
 from artifactd.daemon.catalog.collector import Collector
 from artifactd.daemon.catalog.pages import VersionRow
-from artifactd.daemon.catalog.reader import CatalogReader
 from artifactd.daemon.catalog.records import BlobLocation
 from artifactd.daemon.console import plain
 from artifactd.daemon.maintenance.contents import read_problem
-from artifactd.daemon.maintenance.opening import open_to_collect, open_to_read
+from artifactd.daemon.maintenance.opening import open_to_collect
 from artifactd.daemon.maintenance.patience import catalog_call
 from artifactd.daemon.settings import Settings
 from artifactd.daemon.stores.base import Store
@@ -31,7 +30,7 @@ _NAMED = 20
 
 
 def run(settings: Settings, key: str) -> int:
-    """Print why the object is there; 1 if the key is no blob's. Raises what `open_to_read` and `explain` do."""
+    """Print why the object is there; 1 if the key is no blob's. Raises what `open_to_collect` and `explain` do."""
     parsed = parse_blob_key(key)
     if parsed is None:
         print(f"{plain(key)}: not the key of a blob, ENTITY/blobs/…, without the store's own prefix")
@@ -40,8 +39,7 @@ def run(settings: Settings, key: str) -> int:
     async def work() -> None:
         async with (
             open_to_collect(settings) as (collector, store),
-            open_to_read(settings) as (catalog, _),
-            aclosing(explain(collector, catalog, store, key, parsed)) as reasons,
+            aclosing(explain(collector, store, key, parsed)) as reasons,
         ):
             async for reason in reasons:
                 print(plain(reason))
@@ -50,9 +48,7 @@ def run(settings: Settings, key: str) -> int:
     return 0
 
 
-async def explain(
-    collector: Collector, catalog: CatalogReader, store: Store, key: str, parsed: BlobKey
-) -> AsyncGenerator[str, None]:
+async def explain(collector: Collector, store: Store, key: str, parsed: BlobKey) -> AsyncGenerator[str, None]:
     """What keeps the object, a sentence each. Reads the manifests of its entity until twenty versions are named.
 
     Raises `CatalogUnavailable` and `StoreError`. Close it when stopping early.
@@ -65,7 +61,7 @@ async def explain(
         yield f"no row of the catalog names it{where}"
         yield _waits(parsed.epoch, horizon, "an upload that began before may still register it")
     else:
-        async with aclosing(_needed_by(collector, catalog, store, parsed)) as needs:
+        async with aclosing(_needed_by(collector, store, parsed)) as needs:
             named = 0
             async for need in needs:
                 yield need
@@ -77,9 +73,7 @@ async def explain(
         yield f"daemon {daemon}: its checks reach back to epoch {oldest}; heard {silent:.0f} s ago"
 
 
-async def _needed_by(
-    collector: Collector, catalog: CatalogReader, store: Store, wanted: BlobKey
-) -> AsyncGenerator[str, None]:
+async def _needed_by(collector: Collector, store: Store, wanted: BlobKey) -> AsyncGenerator[str, None]:
     drafted: list[bool] = []
 
     def roots(digests: Iterator[str], _: Iterator[tuple[int, int, str]]) -> None:
@@ -89,13 +83,13 @@ async def _needed_by(
     if drafted[-1]:
         yield "an unfinished draft has it"
     last, named, paths = (0, 0), 0, dict[str, str | None]()
-    while page := await catalog_call(partial(catalog.versions, last)):
+    while page := await catalog_call(partial(collector.versions, last)):
         last = page[-1].collection_id, page[-1].number
         for version in page:
             if version.entity != wanted.entity:
                 continue
             if version.digest not in paths:
-                paths[version.digest] = await _place(catalog, store, version, wanted.digest)
+                paths[version.digest] = await _place(collector, store, version, wanted.digest)
             if (place := paths[version.digest]) is not None:
                 yield f"{version.address} {place}"
                 named += 1
@@ -104,11 +98,11 @@ async def _needed_by(
                 return
 
 
-async def _place(catalog: CatalogReader, store: Store, version: VersionRow, digest: str) -> str | None:
+async def _place(collector: Collector, store: Store, version: VersionRow, digest: str) -> str | None:
     """What the version has it for, None if it has not."""
     if version.digest == digest:
         return "has it as its manifest"
-    known = await catalog_call(partial(catalog.known_blobs, version.entity, {version.digest}))
+    known = await catalog_call(partial(collector.known_blobs, version.entity, {version.digest}))
     if version.digest not in known:
         return "has a manifest that the catalog does not list, so nothing of its entity is deleted"
     with tempfile.TemporaryFile() as file:

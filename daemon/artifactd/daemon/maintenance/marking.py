@@ -29,8 +29,8 @@ class ManifestUnreadable(Exception):
 
 async def mark(
     collector: Collector, store: Store, entity: str, marks: Marks, gone: Collection[tuple[int, int]]
-) -> int:
-    """Mark all that the entity needs, but for the versions `gone`; how many manifests there are.
+) -> None:
+    """Mark all that the entity needs, but for the versions `gone`.
 
     Raises `ManifestUnreadable`, `StoreError`, `CatalogUnavailable`.
     """
@@ -40,9 +40,7 @@ async def mark(
         marks.add_manifests(digest for *place, digest in versions if tuple(place) not in gone)
 
     await catalog_call(partial(collector.roots, entity, roots))
-    marking = _Marking(collector, store, entity, marks)
-    await marking.run()
-    return marking.manifests
+    await _Marking(collector, store, entity, marks).run()
 
 
 class _Marking:
@@ -54,13 +52,11 @@ class _Marking:
         self._entity = entity
         self._marks = marks
         self._adding = trio.CapacityLimiter(1)
-        self.manifests = 0
 
     async def run(self) -> None:
         last = ""
         while page := await trio.to_thread.run_sync(self._marks.manifests, last, limiter=self._adding):
             await self._read_all(page)
-            self.manifests += len(page)
             last = page[-1]
 
     async def _read_all(self, digests: Sequence[str]) -> None:

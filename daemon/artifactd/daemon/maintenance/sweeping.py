@@ -84,7 +84,7 @@ class Sweep:
         self, which: ColumnElement[bool], act: Callable[[Sequence[CollectedBlob]], Awaitable[None]]
     ) -> None:
         last = ""
-        while page := await catalog_call(partial(self._collector.blobs, self._entity, last, which)):
+        while page := await catalog_call(partial(self._collector.page_of, self._entity, last, which)):
             await act(page)
             last = page[-1].digest
 
