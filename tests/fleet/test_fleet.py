@@ -10,22 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
-from artifactd.client import Artifact, ArtifactdError, ArtifactNotFound, Client, DaemonUnavailable
+from artifactd.client import Artifact, ArtifactNotFound, Client
 from harness.clients import Clients, Workload, running_clients
 from harness.contents import Shape
 from harness.daemon import DaemonProcess
 from harness.fixtures import MakeDaemon
-from harness.places import Place, new_bucket
+from harness.places import Place, new_bucket, with_catalog
 from harness.processes import start_module
 from harness.verify import verify_fleet
 from servers.postgres import Postgres
 from servers.process import S3Server
-
-_Result = TypeVar("_Result")
 
 NODES = 3
 CLIENTS = 4
@@ -38,8 +35,7 @@ POOL = 4
 
 @pytest.fixture
 def shared_place(juicefs_server: S3Server, postgres_url: str) -> Place:
-    place = new_bucket(juicefs_server)
-    return replace(place, settings={**place.settings, "ARTIFACTD_CATALOG": postgres_url})
+    return with_catalog(new_bucket(juicefs_server), postgres_url)
 
 
 @pytest.fixture
@@ -120,31 +116,32 @@ def contents(artifact: Artifact, directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
-def surely(ask: Callable[[], _Result]) -> _Result:
-    """Ask again while the daemon cannot answer: it was killed, or its session with the catalog was cut off."""
-    deadline = time.monotonic() + SECONDS
-    while True:
-        try:
-            return ask()
-        except ArtifactdError as error:
-            # A catalog that does not answer has no class of its own.
-            if type(error) not in (ArtifactdError, DaemonUnavailable) or time.monotonic() > deadline:
-                raise
-        time.sleep(0.2)
-
-
 def come_and_go(client: Client, name: str, directory: Path) -> Callable[[int], None]:
     """Log what was logged and deleted before; it must be there, whatever a collector does meanwhile."""
 
     def work(turn: int) -> None:
         files = {f"file{n}": b"%d" % ((turn + n) % POOL) * 1000 for n in range(2)}
-        handle = client.log_artifact(made_of(name, files))
-        version = surely(lambda: handle.wait(SECONDS))
-        assert surely(lambda: contents(version, directory)) == files
+        version = client.log_artifact(made_of(name, files)).wait(SECONDS)
+        assert contents(version, directory) == files
         with suppress(ArtifactNotFound):
             # It may have been deleted by the attempt whose answer was lost.
-            surely(lambda: version.delete(delete_aliases=True))
+            version.delete(delete_aliases=True)
         time.sleep(0.2)
+
+    return work
+
+
+def together(writers: Sequence[Client], directory: Path) -> Callable[[int], None]:
+    """A version that writers on all nodes make, and one of them finishes."""
+
+    def work(turn: int) -> None:
+        files = {f"part{n}": b"%d of %d" % (n, turn) for n in range(len(writers))}
+        for client, (path, data) in zip(writers, files.items(), strict=True):
+            client.upsert_artifact(made_of("together", {path: data}), f"draft{turn}")
+        finished = writers[turn % len(writers)].finish_artifact(Artifact("together", "dataset"), f"draft{turn}")
+        version = finished.wait(SECONDS)
+        assert version.version == f"v{turn}"
+        assert contents(version, directory) == files
 
     return work
 
@@ -178,6 +175,26 @@ def mischief(fleet: Sequence[DaemonProcess], server: Postgres, times: int, chanc
             victim.start()
         else:
             server.cut_off()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_kills_of_daemons_and_sessions_lose_double_skip_and_reorder_nothing_while_a_collector_deletes(
+    fleet: list[DaemonProcess], postgres_server: Postgres, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(daemon.client(SECONDS)) for daemon in fleet]
+        works = [
+            together(clients, tmp_path),
+            *(come_and_go(client, f"passing{n}", tmp_path) for n, client in enumerate(clients)),
+            collect(fleet[0]),
+        ]
+        with clients_on(fleet, tmp_path, 20) as running, beside(*works) as workers:
+            mischief(fleet, postgres_server, 14, random.Random(1))
+            calls = [group.stop() for group in running]
+    assert [len([call for call in node if call.id]) >= 20 for node in calls] == [True] * NODES
+    assert min(worker.turns for worker in workers) >= 1, [worker.turns for worker in workers]
+    assert verify_fleet(list(zip(fleet, calls, strict=True))) == []
 
 
 @pytest.mark.timeout(300)

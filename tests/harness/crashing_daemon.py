@@ -11,9 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from alembic.config import Config
+
 from artifactd.daemon import app, crashpoints
 from artifactd.daemon.__main__ import main
+from artifactd.daemon.catalog import migrate, migrations
 from artifactd.daemon.crashpoints import Point
+from artifactd.daemon.pipeline import membership
 from artifactd.daemon.pipeline.durability import Durability
 from artifactd.daemon.pipeline.hasher import Hasher
 from artifactd.daemon.queue.submissions import Queue
@@ -67,6 +71,19 @@ def _observer(mischief: Mischief) -> Callable[[Point], None]:
     return observe
 
 
+def _add_migration() -> None:
+    original = migrate._configuration
+
+    def longer() -> Config:
+        config = original()
+        versions = [Path(migrations.__path__[0], "versions"), Path(__file__).with_name("next_release")]
+        config.set_main_option("path_separator", "os")
+        config.set_main_option("version_locations", os.pathsep.join(map(str, versions)))
+        return config
+
+    migrate._configuration = longer
+
+
 def _make(mischief: Mischief) -> None:
     crashpoints.observe(_observer(mischief))
     if mischief.states:
@@ -78,6 +95,10 @@ def _make(mischief: Mischief) -> None:
         _hold(Durability, "_sync", gate)
     if boot := mischief.boot:
         app.boot_id = lambda: boot  # type: ignore
+    if release := mischief.release:
+        migrate.version = membership.version = lambda _: release  # type: ignore
+    if mischief.migrates:
+        _add_migration()
     if mischief.bug:
         plant(mischief.bug)
 

@@ -110,6 +110,12 @@ class DaemonProcess:
         assert self._collect() == -signal.SIGKILL, f"the daemon ended by itself: {self.tail()}"
         return True
 
+    def wait_ended(self, timeout: float) -> int:
+        """Wait until it ends by itself; its exit code."""
+        assert self._process is not None
+        self._process.wait(timeout)
+        return self._collect()
+
     def stop(self) -> None:
         """End it as an administrator does; it must say that all is well."""
         self._signal(signal.SIGTERM)

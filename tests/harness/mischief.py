@@ -44,7 +44,8 @@ class Mischief:
     """`kill_at` is a crash point, at whose `kill_count`-th passing the daemon kills itself.
 
     `holds` maps a `Hold` to the file of a `Gate`; `boot` stands for the kernel's boot id; `states` is the
-    file of a `StateCounts`.
+    file of a `StateCounts`. `release` is what the daemon calls its own; with `migrates` it has one more migration
+    than this one.
     """
 
     kill_at: str | None = None
@@ -53,6 +54,8 @@ class Mischief:
     holds: Mapping[Hold, str] = field(default_factory=dict)
     boot: str | None = None
     states: str | None = None
+    release: str | None = None
+    migrates: bool = False
 
     def environ(self) -> dict[str, str]:
         return {_VARIABLE: json.dumps(asdict(self))}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from servers.buckets import create_bucket, unfinished_uploads
 from servers.process import S3Server
 
-__all__ = ["Place", "directory", "new_bucket"]
+__all__ = ["Place", "directory", "new_bucket", "with_catalog"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +43,8 @@ def new_bucket(server: S3Server, endpoint: str | None = None) -> Place:
         "ARTIFACTD_STORE__S3__ADDRESSING_STYLE": "path",
     }
     return Place(settings, left_behind)
+
+
+def with_catalog(place: Place, url: str) -> Place:
+    """The same store, with a catalog that daemons share."""
+    return replace(place, settings={**place.settings, "ARTIFACTD_CATALOG": url})

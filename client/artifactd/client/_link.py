@@ -10,7 +10,7 @@ from typing import TypeVar
 from artifactd.client._connection import Connection, keep, now, probe, take
 from artifactd.protocol.codec import encode
 from artifactd.protocol.endpoint import check_socket_path
-from artifactd.protocol.errors import DaemonUnavailable, InvalidRequest, ProtocolMismatch
+from artifactd.protocol.errors import CatalogUnavailable, DaemonUnavailable, InvalidRequest, ProtocolMismatch
 from artifactd.protocol.messages import Message, Welcome
 
 __all__ = ["Link"]
@@ -21,6 +21,8 @@ _RESEND = 1.0
 """Seconds without an answer until a request is sent again; doubled each time up to `_RESEND_MAX`."""
 _RESEND_MAX = 8.0
 _KNOCK = 0.05
+_CATALOG_PAUSE = 0.5
+"""Seconds between attempts while the daemon's catalog does not answer."""
 _START = "start a daemon with `artifactd serve`"
 _STUCK = "see what it is doing with `artifactd status`"
 
@@ -30,7 +32,7 @@ Reply = TypeVar("Reply", bound=Message)
 class Link:
     """The way to the daemon at one socket; usable from every thread and after a fork.
 
-    `timeout` is how long, in seconds, a request waits for a daemon that was reached before.
+    `timeout` is how long, in seconds, a request waits for a daemon that was reached before, and for its catalog.
     """
 
     def __init__(self, socket: Path, timeout: float) -> None:
@@ -70,8 +72,9 @@ class Link:
         hold the answer back by agreement (a long poll). Gives up at `deadline` (see `now`), by default
         after `timeout` and `patience`.
 
-        Raises `DaemonUnavailable`, the daemon's refusal as the error it names, and `InvalidRequest` for
-        a message too large or an answer of the wrong type. Ctrl-C leaves nothing behind.
+        Raises `DaemonUnavailable`, `CatalogUnavailable` once its catalog was away for as long, the daemon's
+        refusal as the error it names, and `InvalidRequest` for a message too large or an answer of the wrong
+        type. Ctrl-C leaves nothing behind.
         """
         request_id = os.urandom(16)
         frames = encode(message, request_id)
@@ -80,7 +83,14 @@ class Link:
         while True:
             # A daemon that is away holds nothing back: it gets no patience.
             connection = self._connect(end if deadline is not None else min(end, now() + self.timeout))
-            reply = connection.ask(frames, request_id, min(end, now() + patience + resend))
+            try:
+                reply = connection.ask(frames, request_id, min(end, now() + patience + resend))
+            except CatalogUnavailable:
+                if now() + _CATALOG_PAUSE >= end:
+                    raise
+                keep(connection)
+                time.sleep(_CATALOG_PAUSE)
+                continue
             if reply is not None:
                 keep(connection)
                 if not isinstance(reply, expect):

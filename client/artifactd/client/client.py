@@ -41,9 +41,9 @@ class Client:
     """Talks to the daemon behind one socket; usable from every thread, and in forked children.
 
     `socket` is by default what `ARTIFACTD_SOCKET` and `ARTIFACTD_HOME` say. `timeout` (seconds) is how long
-    a call waits for a daemon that was reached before; one that never was fails within a second. `entity` and
-    `project` complete addresses: by default `ARTIFACTD_ENTITY`, else the login name, and
-    `ARTIFACTD_PROJECT`, else `uncategorized`.
+    a call waits for a daemon that was reached before, or for its catalog; a daemon that never was reached fails
+    within a second. `entity` and `project` complete addresses: by default `ARTIFACTD_ENTITY`, else the login
+    name, and `ARTIFACTD_PROJECT`, else `uncategorized`.
 
     The first client of a process is its default: `init`, `log_artifact` and `use_artifact` of this package
     go through it, and artifacts under construction keep their files in its daemon's spool.

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from artifactd.client._arguments import check_number, wrong
 from artifactd.client._connection import now
-from artifactd.protocol.errors import ArtifactdError, ArtifactFailed, DaemonUnavailable, WaitTimeout, from_code
+from artifactd.protocol.errors import (
+    ArtifactdError,
+    ArtifactFailed,
+    CatalogUnavailable,
+    DaemonUnavailable,
+    WaitTimeout,
+    from_code,
+)
 from artifactd.protocol.messages import GetVersion, Submission, Version, Wait
 from artifactd.protocol.states import TERMINAL, State
 
@@ -105,8 +112,9 @@ class LogHandle:
         """Wait until the artifact is `"durable"` on this node or `"committed"`, and return it.
 
         Raises `WaitTimeout` after `timeout` seconds (the work goes on), `ArtifactFailed` or `FileChanged`
-        with the file and the reason when there will be no version, `DaemonUnavailable` when the daemon
-        stays away for longer than the client's timeout. Interrupting the wait stops nothing: wait again.
+        with the file and the reason when there will be no version, `DaemonUnavailable` or
+        `CatalogUnavailable` when one of them stays away for longer than the client's timeout. Interrupting
+        the wait stops nothing: wait again.
 
         >>> handle = client.log_artifact("checkpoint.pt", name="model", type="model")
         >>> durable = handle.wait(timeout=60.0, until="durable")
@@ -120,10 +128,11 @@ class LogHandle:
             left = _POLL if end is None else max(0.0, end - now())
             try:
                 submission = self._poll(until, min(left, _POLL), end)
-            except DaemonUnavailable as error:
+            except (CatalogUnavailable, DaemonUnavailable) as error:
                 if end is None or now() < end:
                     raise
-                raise self._timed_out(timeout, "the daemon does not answer") from error
+                away = "daemon" if isinstance(error, DaemonUnavailable) else "catalog"
+                raise self._timed_out(timeout, f"the {away} does not answer") from error
             if submission.state in TERMINAL or (until == "durable" and submission.durable):
                 return self._result(submission)
             if end is not None and now() >= end:

@@ -15,6 +15,7 @@ __all__ = [
     "ArtifactNotFound",
     "ArtifactNotLoggedError",
     "ArtifactdError",
+    "CatalogUnavailable",
     "ColumnNotFound",
     "Conflict",
     "CorruptDownload",
@@ -165,6 +166,12 @@ class DaemonUnavailable(ArtifactdError, ConnectionError):
     """No daemon answers on the socket."""
 
     code = "unavailable"
+
+
+class CatalogUnavailable(ArtifactdError, ConnectionError):
+    """The daemon's catalog does not answer. What was accepted waits for it in the daemon; look-ups need it now."""
+
+    code = "catalog_unavailable"
 
 
 class WaitTimeout(ArtifactdError, TimeoutError):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from artifactd.client.cli import launch, log, queue, reading
 from artifactd.client.cli.output import complain
 from artifactd.client.client import Client
-from artifactd.protocol.errors import ArtifactdError, DaemonUnavailable, InvalidRequest
+from artifactd.protocol.errors import ArtifactdError, CatalogUnavailable, DaemonUnavailable, InvalidRequest
 
 __all__ = ["main"]
 
@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace, client: Client) -> int:
         return code
     except BrokenPipeError:
         raise
-    except DaemonUnavailable as error:
+    except (CatalogUnavailable, DaemonUnavailable) as error:
         complain(error)
         return _UNAVAILABLE
     except InvalidRequest as error:

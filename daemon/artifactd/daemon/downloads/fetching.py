@@ -39,7 +39,7 @@ class _Job:
     done: trio.Event = field(default_factory=trio.Event)
     bytes_done: int = 0
     verified: list[str] = field(default_factory=list)
-    error: ArtifactdError | None = None
+    error: ArtifactdError | CatalogUnavailable | None = None
 
 
 class Downloads:
@@ -106,7 +106,7 @@ class Downloads:
         except (ArtifactdError, OSError) as error:
             job.error = _told(error, request.landing)
         except CatalogUnavailable as error:
-            job.error = ArtifactdError(f"the catalog does not answer: {error}", remedy="try again later")
+            job.error = error
         finally:
             os.close(landing)
             job.done.set()

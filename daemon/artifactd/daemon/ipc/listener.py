@@ -18,6 +18,7 @@ from artifactd.daemon.ipc.access import Peer, admit
 from artifactd.daemon.ipc.wire import decode
 from artifactd.daemon.ipc.zsocket import Received, RouterSocket
 from artifactd.daemon.queue.results import failure_of
+from artifactd.protocol import errors
 from artifactd.protocol.codec import check_major, decode_envelope, encode
 from artifactd.protocol.errors import ArtifactdError, Denied, InvalidRequest
 from artifactd.protocol.messages import Message, Submit
@@ -87,7 +88,7 @@ class Listener:
             except ArtifactdError as error:
                 answer = failure_of(error)
             except CatalogUnavailable as error:
-                answer = failure_of(ArtifactdError(f"the catalog does not answer: {error}", remedy=_LATER))
+                answer = failure_of(errors.CatalogUnavailable(str(error), remedy=_LATER))
         reply(answer)
 
     def _reply(self, route: bytes, request_id: bytes, message: Message) -> None:
