@@ -8,7 +8,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-__all__ = ["bytes_below", "digest_of", "digests_below", "files_below"]
+__all__ = ["blob_bytes", "digest_of", "digests_below", "files_below"]
 
 
 def digest_of(path: Path) -> str:
@@ -28,6 +28,6 @@ def digests_below(root: Path) -> dict[str, str]:
     return {path.relative_to(root).as_posix(): digest_of(path) for path in files_below(root)}
 
 
-def bytes_below(root: Path) -> int:
-    """The sizes of all files together."""
-    return sum(path.stat().st_size for path in files_below(root))
+def blob_bytes(store: Path) -> int:
+    """The sizes of all blobs in a store together. The records beside them are written in their own time."""
+    return sum(path.stat().st_size for blobs in store.glob("*/blobs") for path in files_below(blobs))

@@ -8,7 +8,7 @@ from pathlib import Path
 from artifactd.client._format import size
 from artifactd.client.client import Client
 from artifactd.client.demo.checks import Check, check_dataset, check_evaluation, check_models
-from artifactd.client.demo.contents import bytes_below
+from artifactd.client.demo.contents import blob_bytes
 from artifactd.client.demo.crew import Crew, Worker
 from artifactd.client.demo.daemon import Daemon
 from artifactd.client.demo.dataset import LIBRARY, log_library
@@ -66,13 +66,12 @@ def _train_and_log(say: Teller, daemon: Daemon, client: Client, crew: Crew, libr
 
 
 def _log_again(say: Teller, client: Client, crew: Crew, library: Worker, home: Path) -> int:
-    """Let the library be logged a second time; returns what that added to the store, in bytes."""
-    # What is still on its way lies in the store under a temporary name, and does not stay there.
+    """Let the library be logged a second time, once all else has arrived; returns how many bytes that uploaded."""
     crew.gather(lambda: not _unfinished(client))
-    before = bytes_below(home / "blobs")
+    before = blob_bytes(home / "blobs")
     library.go()
     crew.gather(lambda: not crew.works(library))
-    cost = bytes_below(home / "blobs") - before
+    cost = blob_bytes(home / "blobs") - before
     first, second = crew.of(LIBRARY)
     say(
         f"Python's library, {len(first.digests):,} files, {size(first.size)}: logged in {first.seconds:.1f} s; "
@@ -87,7 +86,7 @@ def _judge(say: Teller, client: Client, crew: Crew, home: Path, cost: int) -> li
     library = read_back(client, LIBRARY, home / "downloads" / LIBRARY)
     show_epochs(models)
     logged = sum(entry.size for entry in crew.logged)
-    stored = bytes_below(home / "blobs")
+    stored = blob_bytes(home / "blobs")
     print(f"\nlogged {len(crew.logged)} artifacts, {size(logged)}; uploaded {size(stored)}\n")
     unfinished = _unfinished(client)
     return [
