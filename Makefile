@@ -21,7 +21,7 @@ demo: $(READY)  ## train, log, kill the daemon half-way, check every promise (a 
 test: $(READY) servers  ## every test but the long ones (ten minutes at most)
 	$(BIN)/pytest $(PARALLEL) -m "not long" $(ARGS)
 
-test-all: $(READY) servers  ## every test, with the long kill runs (45 minutes at most)
+test-all: $(READY) servers  ## every test, with the long ones (45 minutes at most)
 	$(BIN)/pytest $(PARALLEL) $(ARGS)
 
 check: $(READY)  ## ruff, its formatter, mypy, import-linter

@@ -42,6 +42,7 @@ def test_every_promise_holds_and_nothing_stays_behind(environ: dict[str, str], t
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_a_catalog_that_lies_is_found_out(environ: dict[str, str]) -> None:
     finished = run([sys.executable, str(Path(__file__).with_name("tampering_demo.py"))], environ)
 

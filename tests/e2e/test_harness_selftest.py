@@ -25,9 +25,9 @@ WORKLOAD = Workload(collections=("model",), shapes=(Shape.MULTIPART, *(Shape.TIN
     ("bug", "point", "broken"),
     [
         (Bug.EARLY_ACK, None, Kind.LOST),
-        (Bug.NO_IDEMPOTENCY, Point.AFTER_COMMIT, Kind.DUPLICATE),
+        pytest.param(Bug.NO_IDEMPOTENCY, Point.AFTER_COMMIT, Kind.DUPLICATE, marks=pytest.mark.long),
         (Bug.NO_SEQUENCER, None, Kind.INVERTED),
-        (Bug.EARLY_CLEANUP, Point.BEFORE_COMMIT, Kind.LOST),
+        pytest.param(Bug.EARLY_CLEANUP, Point.BEFORE_COMMIT, Kind.LOST, marks=pytest.mark.long),
     ],
 )
 def test_a_planted_bug_is_caught(

@@ -74,7 +74,7 @@ def survive(
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("kind", ["file", "s3"])
+@pytest.mark.parametrize("kind", ["file", pytest.param("s3", marks=pytest.mark.long)])
 def test_twenty_kills_at_random_break_no_promise(kind: str, survive: Callable[[str, int], Counter[State]]) -> None:
     survive(kind, 20)
 

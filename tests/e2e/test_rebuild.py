@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from artifactd.client import Api, Artifact, Client
 from artifactd.client._run import Run
 from artifactd.daemon.crashpoints import Point
@@ -174,6 +176,7 @@ def test_a_catalog_with_something_in_it_is_left_alone(daemon: DaemonProcess, tmp
         assert Api(client=client).artifact("model").version == "v0"
 
 
+@pytest.mark.long
 def test_a_store_that_does_not_answer_leaves_a_catalog_that_is_begun_again(tmp_path: Path) -> None:
     catalog = ("--catalog", f"sqlite:///{tmp_path}/catalog.db", "--home", str(tmp_path))
     dead = {

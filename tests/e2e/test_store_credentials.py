@@ -166,7 +166,7 @@ def profile(directory: Path, text: str, more: str = "") -> dict[str, str]:
 
 SOURCES = [
     of_a_program,
-    of_a_web_identity,
+    pytest.param(of_a_web_identity, marks=pytest.mark.long),
     pytest.param(of_a_role, marks=pytest.mark.long),
     pytest.param(of_a_container, marks=pytest.mark.long),
 ]

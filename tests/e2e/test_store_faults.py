@@ -45,7 +45,7 @@ def bad_day() -> list[Rule]:
     return [*often, *bodies, *completions, *downloads]
 
 
-@pytest.mark.parametrize("name", ["juicefs_server", "ministack_server"])
+@pytest.mark.parametrize("name", ["juicefs_server", pytest.param("ministack_server", marks=pytest.mark.long)])
 def test_a_store_with_a_bad_day_breaks_no_promise(
     name: str, request: pytest.FixtureRequest, make_daemon: MakeDaemon, tmp_path: Path
 ) -> None:

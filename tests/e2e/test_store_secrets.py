@@ -86,7 +86,7 @@ def leaks(daemon: DaemonProcess, *texts: str) -> list[str]:
     return [f"{canary}: {where}" for where, text in (said | kept).items() for canary in CANARIES if canary in text]
 
 
-@pytest.mark.parametrize("shape", [Shape.TINY, Shape.MULTIPART])
+@pytest.mark.parametrize("shape", [Shape.TINY, pytest.param(Shape.MULTIPART, marks=pytest.mark.long)])
 def test_no_failure_of_the_store_tells_its_credentials(
     make_daemon: MakeDaemon, proxy: FaultProxy, canary_place: Place, tmp_path: Path, shape: Shape
 ) -> None:

@@ -48,7 +48,12 @@ def bucket_place(juicefs_server: S3Server) -> Place:
     return new_bucket(juicefs_server)
 
 
-@pytest.fixture(params=["directory_place", "bucket_place"], ids=["file", "s3"])
+@pytest.fixture(
+    params=[
+        pytest.param("directory_place", id="file"),
+        pytest.param("bucket_place", id="s3", marks=pytest.mark.long),
+    ]
+)
 def place(request: pytest.FixtureRequest) -> Place:
     """Each kind of store in turn."""
     found: Place = request.getfixturevalue(request.param)
