@@ -9,6 +9,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -172,3 +173,22 @@ def read(fd: int) -> bytes:
         return os.read(fd, 1 << 16)
     except OSError:  # the other end is closed
         return b""
+
+
+@pytest.mark.parametrize("command", ["verify", "verify --json", "gc", "retention", "doctor"])
+def test_a_reader_who_has_seen_enough_ends_it_without_a_word(tmp_path: Path, command: str) -> None:
+    Catalog.open(f"sqlite:///{tmp_path}/catalog.db").close()
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "artifactd.daemon", *command.split(), "--home", str(tmp_path)],
+            env=environment({}),
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")

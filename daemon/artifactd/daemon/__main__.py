@@ -40,29 +40,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = load(home=options.home, store=options.store, catalog=options.catalog, config=options.config)
-        match options.command:
-            case "serve":
-                return _serve(settings)
-            case "verify":
-                return _maintain(
-                    partial(verify.run, settings, read_data=options.read_data, as_object=options.json)
-                )
-            case "gc" if options.explain is not None:
-                return _maintain(partial(explaining.run, settings, options.explain))
-            case "gc":
-                return _maintain(
-                    partial(gc.run, settings, delete=options.delete, wait=options.wait, as_object=options.json)
-                )
-            case "retention":
-                return _maintain(partial(retention.run, settings, options.collection, _policy(options)))
-            case "rebuild-catalog":
-                return _maintain(partial(rebuild_command.run, settings, as_object=options.json))
-            case _:
-                return doctor.run(settings, as_object=options.json)
+        return _serve(settings) if options.command == "serve" else _examine(options, settings)
     except BadSetting as error:
         return _fail(error, EX_CONFIG)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _examine(options: argparse.Namespace, settings: Settings) -> int:
+    """Run a command that prints what it finds, as far as anybody reads it."""
+    try:
+        code = _command(options, settings)()
+        sys.stdout.flush()
+        return code
+    except* BrokenPipeError:
+        # The reader has seen enough; flushing the rest at exit shall not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())
+    return EX_FAILED
+
+
+def _command(options: argparse.Namespace, settings: Settings) -> Callable[[], int]:
+    match options.command:
+        case "verify":
+            run = partial(verify.run, settings, read_data=options.read_data, as_object=options.json)
+        case "gc" if options.explain is not None:
+            run = partial(explaining.run, settings, options.explain)
+        case "gc":
+            run = partial(gc.run, settings, delete=options.delete, wait=options.wait, as_object=options.json)
+        case "retention":
+            run = partial(retention.run, settings, options.collection, _policy(options))
+        case "rebuild-catalog":
+            run = partial(rebuild_command.run, settings, as_object=options.json)
+        case _:
+            return partial(doctor.run, settings, as_object=options.json)
+    return partial(_maintain, run)
 
 
 def _serve(settings: Settings) -> int:
